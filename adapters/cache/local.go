@@ -1,0 +1,140 @@
+// Package cache keeps what a store of this process alone has answered, decoded,
+// so that a mint costs no disk and no decryption.
+package cache
+
+import (
+	"context"
+	"sync"
+
+	"embedseal/domain/group"
+	"embedseal/domain/key"
+	"embedseal/ports"
+)
+
+var (
+	_ ports.KeyStore   = (*Local)(nil)
+	_ ports.GroupStore = (*Local)(nil)
+)
+
+// Local decorates stores that no other process writes to, so that nothing ever
+// expires: their own writes invalidate. It is both stores at once, because
+// making and deleting a group empties its ring too.
+//
+// A fill that began before an invalidation is dropped: it may hold what was
+// there before. An answer "not found" is not kept, so that strangers who ask for
+// groups that do not exist fill nothing.
+type Local struct {
+	keys   ports.KeyStore
+	groups ports.GroupStore
+
+	mu      sync.RWMutex
+	entries map[group.ID]*entry
+}
+
+// entry is what is known of one group. It stays when it is invalidated, for the
+// sake of its generation.
+type entry struct {
+	generation uint64
+	group      *group.Group
+	ring       *key.Ring
+}
+
+// NewLocal returns an empty cache over the two stores.
+func NewLocal(keys ports.KeyStore, groups ports.GroupStore) *Local {
+	return &Local{keys: keys, groups: groups, entries: make(map[group.ID]*entry)}
+}
+
+// Ring implements ports.KeyStore.
+func (l *Local) Ring(ctx context.Context, g group.ID) (key.Ring, error) {
+	if err := ctx.Err(); err != nil {
+		return key.Ring{}, err
+	}
+	known, generation := l.look(g)
+	if known.ring != nil {
+		return *known.ring, nil
+	}
+	r, err := l.keys.Ring(ctx, g)
+	if err == nil && r.Len() > 0 {
+		l.fill(g, generation, func(e *entry) { e.ring = &r })
+	}
+	return r, err
+}
+
+// UpdateRing implements ports.KeyStore.
+func (l *Local) UpdateRing(ctx context.Context, g group.ID, change func(key.Ring) (key.Ring, error)) error {
+	defer l.invalidate(g)
+	return l.keys.UpdateRing(ctx, g, change)
+}
+
+// Group implements ports.GroupStore.
+func (l *Local) Group(ctx context.Context, id group.ID) (group.Group, error) {
+	if err := ctx.Err(); err != nil {
+		return group.Group{}, err
+	}
+	known, generation := l.look(id)
+	if known.group != nil {
+		return *known.group, nil
+	}
+	g, err := l.groups.Group(ctx, id)
+	if err == nil {
+		l.fill(id, generation, func(e *entry) { e.group = &g })
+	}
+	return g, err
+}
+
+// Groups implements ports.GroupStore.
+func (l *Local) Groups(ctx context.Context) ([]group.ID, error) { return l.groups.Groups(ctx) }
+
+// CreateGroup implements ports.GroupStore.
+func (l *Local) CreateGroup(ctx context.Context, g group.Group) error {
+	defer l.invalidate(g.ID)
+	return l.groups.CreateGroup(ctx, g)
+}
+
+// UpdateGroup implements ports.GroupStore.
+func (l *Local) UpdateGroup(ctx context.Context, id group.ID, change func(group.Group) (group.Group, error)) error {
+	defer l.invalidate(id)
+	return l.groups.UpdateGroup(ctx, id, change)
+}
+
+// DeleteGroup implements ports.GroupStore.
+func (l *Local) DeleteGroup(ctx context.Context, id group.ID) error {
+	defer l.invalidate(id)
+	return l.groups.DeleteGroup(ctx, id)
+}
+
+// look returns what is known, and the generation that a fill must name.
+func (l *Local) look(g group.ID) (entry, uint64) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if e := l.entries[g]; e != nil {
+		return *e, e.generation
+	}
+	return entry{}, 0
+}
+
+func (l *Local) fill(g group.ID, generation uint64, put func(*entry)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[g]
+	if e == nil {
+		e = &entry{}
+		l.entries[g] = e
+	}
+	if e.generation == generation {
+		put(e)
+	}
+}
+
+// invalidate runs after a write, whatever came of it: with an unknown outcome
+// only a read can tell.
+func (l *Local) invalidate(g group.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[g]
+	if e == nil {
+		e = &entry{}
+		l.entries[g] = e
+	}
+	*e = entry{generation: e.generation + 1}
+}

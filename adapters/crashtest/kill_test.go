@@ -1,0 +1,272 @@
+package crashtest_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"embedseal/ports"
+)
+
+const (
+	shortRounds = 10
+	longRounds  = 300
+	// freshEvery is after how many rounds the store is made anew: such a round
+	// is killed during its very first start.
+	freshEvery = 3
+)
+
+func TestKillBbolt(t *testing.T)         { campaign(t, bboltBackend(), shortRounds) }
+func TestKillFile(t *testing.T)          { campaign(t, fileBackend(), shortRounds) }
+func TestCampaignKillBbolt(t *testing.T) { campaign(t, bboltBackend(), long(t)) }
+func TestCampaignKillFile(t *testing.T)  { campaign(t, fileBackend(), long(t)) }
+
+// long is the number of rounds of the long form, unless that is skipped.
+func long(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("EMBEDSEAL_LONG")
+	if text == "" {
+		t.Skip("a long campaign: set EMBEDSEAL_LONG=1 to run it")
+	}
+	factor, err := strconv.ParseFloat(text, 64)
+	if err != nil || factor <= 0 {
+		t.Fatalf("EMBEDSEAL_LONG is a factor on the number of rounds, not %q", text)
+	}
+	return max(shortRounds, int(factor*longRounds))
+}
+
+// newSeed is that of the environment, to repeat a run, or a new one, and is
+// printed.
+func newSeed(t *testing.T) uint64 {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano()) % 1e9
+	if text := os.Getenv("EMBEDSEAL_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 32); err != nil {
+			t.Fatalf("EMBEDSEAL_SEED: %v", err)
+		}
+	}
+	t.Logf("EMBEDSEAL_SEED=%d", seed)
+	return seed
+}
+
+// tally is what a campaign saw.
+type tally struct {
+	rounds, fresh, unborn, acknowledged, unacknowledged int
+}
+
+// campaign kills writers and checks what they leave: everything that was
+// acknowledged and nothing else, except the one write that was being made.
+func campaign(t *testing.T, b backend, rounds int) {
+	t.Helper()
+	seed := newSeed(t)
+	random := rand.New(rand.NewPCG(seed, 0))
+	start, first := measure(t, b)
+	var sum tally
+	var dir string
+	var storeSeed uint64
+	done := 0
+	for round := range rounds {
+		isFresh := round%freshEvery == 0
+		if isFresh {
+			dir, storeSeed, done = t.TempDir(), seed+uint64(round), 0
+			sum.fresh++
+		}
+		// A fresh round ends between the start of the process and a few writes
+		// later; another one begins where the last one ended, and may end while
+		// the store is being opened, but mostly later.
+		delay := start/2 + time.Duration(random.Int64N(int64(first)))
+		if !isFresh {
+			delay = start*3/4 + time.Duration(random.Int64N(int64(2*first)))
+		}
+		w := startWriter(t, b, dir, storeSeed, done)
+		time.Sleep(delay)
+		w.kill(t)
+		sum.rounds++
+		sum.acknowledged += w.acks
+		n, err := check(t.Context(), b, dir, storeSeed, done, w)
+		if err != nil {
+			t.Fatalf("round %d, killed after %s: %v", round, delay, err)
+		}
+		if !w.ready {
+			sum.unborn++
+		}
+		sum.unacknowledged += n - done - w.acks
+		done = n
+	}
+	t.Logf("%s: %d rounds (%d from nothing, %d killed before the store was open), %d acknowledged writes, 0 lost, %d written and not acknowledged",
+		b.name, sum.rounds, sum.fresh, sum.unborn, sum.acknowledged, sum.unacknowledged)
+	if sum.acknowledged == 0 || rounds >= longRounds && sum.unborn == 0 {
+		t.Error("the kills came too late or too early to show anything")
+	}
+}
+
+// measure is how long a writer takes until it is ready, and until its third
+// write is acknowledged.
+func measure(t *testing.T, b backend) (ready, third time.Duration) {
+	t.Helper()
+	begin := time.Now()
+	w := startWriter(t, b, t.TempDir(), 1, 0)
+	defer w.kill(t)
+	for w.acks < 3 {
+		if !w.listen() {
+			t.Fatalf("the writer ended: %s", w.last)
+		}
+		if w.ready && ready == 0 {
+			ready = time.Since(begin)
+		}
+	}
+	return ready, time.Since(begin)
+}
+
+var errLost = errors.New("an acknowledged write is lost")
+
+// check opens the store and returns how many writes it holds: as many as were
+// acknowledged, or one more. What a kill during the first start left may be no
+// store at all, and then must be possible to make one.
+func check(ctx context.Context, b backend, dir string, seed uint64, before int, w *writer) (int, error) {
+	s, err := b.open(ctx, dir)
+	if errors.Is(err, ports.ErrNotFound) && !w.ready && before == 0 {
+		if _, err := b.create(ctx, dir); err != nil {
+			return 0, fmt.Errorf("create after a kill during the creation: %w", err)
+		}
+		s, err = b.open(ctx, dir)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("open after %d writes: %w", before+w.acks, err)
+	}
+	defer s.close()
+	got, err := readState(ctx, s)
+	if err != nil {
+		return 0, fmt.Errorf("read after %d writes: %w", before+w.acks, err)
+	}
+	n := before + w.acks
+	for _, n := range []int{n, n + 1} {
+		if got.String() == stateAfter(seed, n).String() {
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: after %d writes the store holds\n%s\nand not\n%s", errLost, n, got, stateAfter(seed, n))
+}
+
+// The check above must find a store that acknowledges before it commits.
+func TestAWriterThatAcknowledgesTooEarlyIsCaught(t *testing.T) {
+	for _, b := range backends() {
+		t.Run(b.name, func(t *testing.T) {
+			seed := newSeed(t)
+			random := rand.New(rand.NewPCG(seed, 1))
+			_, third := measure(t, b)
+			const most = 60
+			for round := range most {
+				dir := t.TempDir()
+				w := startWriter(t, b, dir, seed, 0, envEarly+"=1")
+				time.Sleep(third + time.Duration(random.Int64N(int64(third))))
+				w.kill(t)
+				_, err := check(t.Context(), b, dir, seed, 0, w)
+				if errors.Is(err, errLost) {
+					t.Logf("caught in round %d", round)
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Errorf("in %d rounds nothing was found to be lost", most)
+		})
+	}
+}
+
+// writer is a process that writes, and what it said.
+type writer struct {
+	cmd   *exec.Cmd
+	out   *bufio.Reader
+	seed  uint64
+	ready bool
+	acks  int
+	// refusals are the lines about refused writes.
+	refusals []string
+	last     string
+}
+
+func startWriter(t *testing.T, b backend, dir string, seed uint64, first int, more ...string) *writer {
+	t.Helper()
+	return startCommand(t, []string{os.Args[0]}, writerEnv(b, dir, seed, first, 1_000_000, more...))
+}
+
+func writerEnv(b backend, dir string, seed uint64, first, count int, more ...string) []string {
+	return append([]string{
+		envBackend + "=" + b.name,
+		envDir + "=" + dir,
+		fmt.Sprintf("%s=%d", envSeed, seed),
+		fmt.Sprintf("%s=%d", envFirst, first),
+		fmt.Sprintf("%s=%d", envCount, count),
+	}, more...)
+}
+
+func startCommand(t *testing.T, args, env []string) *writer {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return &writer{cmd: cmd, out: bufio.NewReader(out)}
+}
+
+// listen reads one line, and reports whether there was one.
+func (w *writer) listen() bool {
+	line, err := w.out.ReadString('\n')
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			w.last = err.Error()
+		}
+		return false
+	}
+	w.last = strings.TrimSpace(line)
+	switch word, _, _ := strings.Cut(w.last, " "); word {
+	case sayReady:
+		w.ready = true
+	case sayAck:
+		w.acks++
+	case sayRefused:
+		w.refusals = append(w.refusals, w.last)
+	}
+	return true
+}
+
+// kill sends SIGKILL, and reads what was said until then.
+func (w *writer) kill(t *testing.T) {
+	t.Helper()
+	if err := w.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for w.listen() {
+	}
+	if err := w.cmd.Wait(); err == nil || w.cmd.ProcessState.Exited() {
+		t.Fatalf("the writer ended before it was killed (%v): %s", err, w.last)
+	}
+	if len(w.refusals) > 0 {
+		t.Fatalf("the writer was refused: %v", w.refusals)
+	}
+}
+
+// wait lets the process come to its end.
+func (w *writer) wait() error {
+	for w.listen() {
+	}
+	return w.cmd.Wait()
+}

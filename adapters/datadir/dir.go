@@ -1,0 +1,144 @@
+// Package datadir answers: which small files lie beside a store, and how is one
+// made so that neither a crash nor a second process can lose it?
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"embedseal/domain/secret"
+)
+
+// The files of a data directory, beside the store's own.
+const (
+	// MasterKey seals the store's records.
+	MasterKey = "master.key"
+	// APIToken is the first API token, for the operator's own use.
+	APIToken = "api-token"
+	// AuditLog is where audit records go unless told otherwise.
+	AuditLog = "audit.log"
+	// Pending is there from before the first group is made until its token was
+	// shown, so that an init which was killed shows it the next time.
+	Pending = "init.pending"
+	// BoltStore and FileStore are the stores.
+	BoltStore = "store.db"
+	FileStore = "store"
+)
+
+// maxFile is the largest file that is read, in bytes.
+const maxFile = 4096
+
+// Dir is a data directory. All files made in it have mode 0600.
+type Dir struct{ path string }
+
+// At names a directory that may not be there yet.
+func At(path string) Dir { return Dir{path: filepath.Clean(path)} }
+
+// Path is the path of the file of that name.
+func (d Dir) Path(name string) string { return filepath.Join(d.path, name) }
+
+// String is the directory's path.
+func (d Dir) String() string { return d.path }
+
+// Make makes the directory with mode 0700, and its parents with what the
+// process's umask allows. A directory that others may enter is closed to them,
+// which tightened reports.
+func (d Dir) Make() (tightened bool, err error) {
+	if err := os.MkdirAll(filepath.Dir(d.path), 0o755); err != nil { //nolint:gosec // a parent, not the data
+		return false, fmt.Errorf("datadir: make parent of %s: %w", d.path, err)
+	}
+	err = os.Mkdir(d.path, 0o700)
+	if err == nil {
+		return false, syncDir(filepath.Dir(d.path))
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return false, fmt.Errorf("datadir: make %s: %w", d.path, err)
+	}
+	info, err := os.Stat(d.path)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("datadir: look at %s: %w", d.path, err)
+	case !info.IsDir():
+		return false, fmt.Errorf("datadir: %s is a file; choose another --data-dir", d.path)
+	case info.Mode().Perm()&0o077 == 0:
+		return false, nil
+	}
+	if err := os.Chmod(d.path, 0o700); err != nil { //nolint:gosec // a directory needs the x bit
+		return false, fmt.Errorf("datadir: close %s to others: %w", d.path, err)
+	}
+	return true, nil
+}
+
+// Has reports whether there is something of that name.
+func (d Dir) Has(name string) bool {
+	_, err := os.Lstat(d.Path(name))
+	return err == nil
+}
+
+// Read returns the content of a file without its last newline. A missing file
+// is fs.ErrNotExist.
+func (d Dir) Read(name string) (secret.Text, error) {
+	info, err := os.Stat(d.Path(name))
+	if err != nil {
+		return secret.Text{}, fmt.Errorf("datadir: read %s: %w", d.Path(name), err)
+	}
+	if info.Size() > maxFile {
+		return secret.Text{}, fmt.Errorf("datadir: %s has %d bytes, at most %d make sense", d.Path(name), info.Size(), maxFile)
+	}
+	data, err := os.ReadFile(d.Path(name))
+	if err != nil {
+		return secret.Text{}, fmt.Errorf("datadir: read %s: %w", d.Path(name), err)
+	}
+	for len(data) > 0 && (data[len(data)-1] == '\n' || data[len(data)-1] == '\r') {
+		data = data[:len(data)-1]
+	}
+	return secret.New(string(data)), nil
+}
+
+// WriteOnce makes a file that is not there yet, whole and durable when it
+// returns. Of several processes one wins; all return what the winner wrote.
+func (d Dir) WriteOnce(name string, content secret.Text) (secret.Text, error) {
+	if d.Has(name) {
+		return d.Read(name)
+	}
+	temp, err := os.CreateTemp(d.path, "."+name+"-*") // mode 0600
+	if err != nil {
+		return secret.Text{}, fmt.Errorf("datadir: make %s: %w", d.Path(name), err)
+	}
+	defer func() { _ = os.Remove(temp.Name()) }()
+	_, err = temp.WriteString(content.Reveal() + "\n")
+	err = errors.Join(err, temp.Sync(), temp.Close())
+	if err != nil {
+		return secret.Text{}, fmt.Errorf("datadir: write %s: %w", d.Path(name), err)
+	}
+	// A link, not a rename: it fails where another process was first.
+	if err := os.Link(temp.Name(), d.Path(name)); err != nil && !errors.Is(err, fs.ErrExist) {
+		return secret.Text{}, fmt.Errorf("datadir: make %s: %w", d.Path(name), err)
+	}
+	if err := syncDir(d.path); err != nil {
+		return secret.Text{}, err
+	}
+	return d.Read(name)
+}
+
+// Remove removes a file; one that is not there is no error.
+func (d Dir) Remove(name string) error {
+	if err := os.Remove(d.Path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("datadir: remove %s: %w", d.Path(name), err)
+	}
+	return syncDir(d.path)
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(filepath.Clean(path))
+	if err != nil {
+		return fmt.Errorf("datadir: open %s: %w", path, err)
+	}
+	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+		return fmt.Errorf("datadir: sync %s: %w", path, err)
+	}
+	return nil
+}

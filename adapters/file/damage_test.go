@@ -1,0 +1,32 @@
+package file_test
+
+import (
+	"testing"
+
+	"embedseal/adapters/file"
+	"embedseal/ports"
+	"embedseal/ports/porttest"
+)
+
+func TestDamage(t *testing.T) {
+	porttest.Damage(t, porttest.Sealed{
+		Open: func(t *testing.T, dir string, create, otherKey bool) (ports.GroupStore, ports.KeyStore, func(), error) {
+			c := file.Config{Dir: dir, MasterKey: masterKey(1)}
+			if otherKey {
+				c.MasterKey = masterKey(2)
+			}
+			if create {
+				if _, err := file.Create(t.Context(), c); err != nil {
+					return nil, nil, nil, err
+				}
+			}
+			s, closing, err := file.Open(t.Context(), c)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			return file.NewGroupStore(s), file.NewKeyStore(s), closing, nil
+		},
+		Ignored: []string{"lock"},
+		Samples: 60,
+	})
+}

@@ -1,0 +1,104 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"embedseal/app"
+	"embedseal/domain/audit"
+)
+
+// problemBody is the one shape of every failure: RFC 9457 with extension
+// members, `success` and `error_msg` among them for clients of the documented
+// service.
+type problemBody struct {
+	Type      string       `json:"type"`
+	Title     string       `json:"title"`
+	Status    int          `json:"status"`
+	Detail    string       `json:"detail"`
+	Code      string       `json:"code"`
+	Success   int          `json:"success"`
+	ErrorMsg  string       `json:"error_msg"`
+	RequestID string       `json:"request_id"`
+	Errors    []fieldError `json:"errors,omitempty"`
+}
+
+type fieldError struct {
+	Field  string `json:"field"`
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+}
+
+// typePrefix and a code make a problem's `type`, a name rather than an address:
+// docs/errors.md explains each.
+const typePrefix = "urn:embedseal:problem:"
+
+// answerProblem writes f. It does not record or log it: see [Server.fail].
+func answerProblem(c *gin.Context, f *failure) {
+	detail := f.detail
+	if detail == "" {
+		detail = f.kind.detail
+	}
+	body := problemBody{
+		Type: typePrefix + f.kind.code, Title: f.kind.title, Status: f.kind.status, Detail: detail,
+		Code: f.kind.code, ErrorMsg: detail, RequestID: requestID(c),
+	}
+	for _, fault := range f.faults {
+		body.Errors = append(body.Errors, fieldError{Field: fault.Field, Code: fault.Code, Detail: fault.Detail})
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(body); err != nil { // strings and numbers always encode
+		c.Status(http.StatusInternalServerError)
+		return
+	}
+	header := c.Writer.Header()
+	header.Set("Content-Type", "application/problem+json")
+	header.Set("Content-Length", strconv.Itoa(out.Len()))
+	switch f.kind.status {
+	case http.StatusUnauthorized:
+		header.Set("WWW-Authenticate", `Bearer realm="embedseal"`)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		if header.Get("Retry-After") == "" {
+			header.Set("Retry-After", "1")
+		}
+	}
+	c.Writer.WriteHeader(f.kind.status)
+	_, _ = c.Writer.Write(out.Bytes())
+}
+
+// fail ends a request with the answer that err stands for. A failure of a
+// minting route is recorded first; if that cannot be done, the answer says so
+// and nothing of what it would have said.
+func (s *Server) fail(c *gin.Context, action audit.Action, caller app.Caller, err error) {
+	c.Abort()
+	f := translate(err)
+	silent := f.kind == kindRate && f.alike == 0 // one record stands for many
+	if f.kind != kindAudit && !silent {
+		what := app.Refusal{
+			Action: action, Code: f.kind.code, Faults: f.faults, Alike: f.alike,
+			Failed: f.kind.status >= http.StatusInternalServerError,
+		}
+		if recordErr := s.refusals.Record(c.Request.Context(), call(c), caller, what); recordErr != nil {
+			s.logFailure(c, f)
+			f = translate(recordErr)
+		}
+	}
+	s.logFailure(c, f)
+	answerProblem(c, f)
+}
+
+func (s *Server) logFailure(c *gin.Context, f *failure) {
+	level := slog.LevelDebug
+	if f.kind.status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	s.log.LogAttrs(c.Request.Context(), level, "request failed", slog.String("request_id", requestID(c)),
+		slog.String("code", f.kind.code), slog.Any("error", f.err))
+}

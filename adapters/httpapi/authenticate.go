@@ -1,0 +1,102 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"embedseal/app"
+	"embedseal/domain/apitoken"
+)
+
+// authenticate finds the caller, and counts the request: against the API token
+// when there is one, against the peer's address when there is none.
+func (s *Server) authenticate(c *gin.Context, need apitoken.Scopes) (app.Caller, error) {
+	text, err := presented(c.Request.Header)
+	if err != nil {
+		return app.Caller{}, s.countFailure(c, err)
+	}
+	caller, err := s.auth.Authenticate(c.Request.Context(), text, need)
+	if errors.Is(err, app.ErrUnauthenticated) {
+		return app.Caller{}, s.countFailure(c, err)
+	}
+	if err != nil && !errors.Is(err, app.ErrScope) {
+		return app.Caller{}, err
+	}
+	if wait, alike := s.tokens.take(string(caller.Group.ID) + "/" + caller.Token.ID); wait > 0 {
+		return caller, tooMany(c, wait, alike)
+	}
+	return caller, err
+}
+
+// presented is the API token of the request: `Explo-Authorization: Token …`, or
+// `Authorization: Bearer …`. Both may be sent if they say the same.
+func presented(header http.Header) (string, error) {
+	missing := &failure{kind: kindNoToken}
+	explo, err := credential(header["Explo-Authorization"], "Token")
+	if err != nil {
+		return "", missing
+	}
+	bearer, err := credential(header["Authorization"], "Bearer")
+	switch {
+	case err != nil:
+		return "", missing
+	case explo == "":
+		explo = bearer
+	case bearer != "" && bearer != explo:
+		return "", &failure{kind: kindNoToken, detail: "Explo-Authorization and Authorization name different API tokens; send one of them"}
+	}
+	if explo == "" {
+		return "", missing
+	}
+	return explo, nil
+}
+
+var errScheme = errors.New("not the scheme of this header")
+
+// credential cuts the scheme off; schemes compare without case (RFC 9110
+// section 11.1).
+func credential(values []string, scheme string) (string, error) {
+	switch len(values) {
+	case 0:
+		return "", nil
+	case 1:
+	default:
+		return "", errScheme
+	}
+	got, text, found := strings.Cut(values[0], " ")
+	if !found || !strings.EqualFold(got, scheme) {
+		return "", errScheme
+	}
+	return strings.TrimSpace(text), nil
+}
+
+// countFailure turns the refusal of a stranger into 429 when the address has had
+// too many of them.
+func (s *Server) countFailure(c *gin.Context, err error) error {
+	if wait, alike := s.failures.take(peer(c)); wait > 0 {
+		return tooMany(c, wait, alike)
+	}
+	return err
+}
+
+// peer is what strangers are counted by: the address, or for IPv6 its /64,
+// which is what one subscriber has.
+func peer(c *gin.Context) string {
+	addr, err := netip.ParseAddr(c.ClientIP())
+	if err != nil {
+		return "unknown"
+	}
+	addr = addr.Unmap()
+	if addr.Is4() {
+		return addr.String()
+	}
+	prefix, err := addr.WithZone("").Prefix(64)
+	if err != nil {
+		return "unknown"
+	}
+	return prefix.String()
+}

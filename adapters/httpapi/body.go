@@ -1,0 +1,205 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"embedseal/domain/apitoken"
+	"embedseal/domain/jwe"
+	"embedseal/domain/strictjson"
+	"embedseal/domain/token"
+)
+
+// readBody returns the whole body of a request that carries JSON.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if !isJSON(r.Header) {
+		return nil, &failure{kind: kindMediaType}
+	}
+	if r.ContentLength > MaxBody {
+		return nil, &failure{kind: kindTooLarge}
+	}
+	size := 512
+	if r.ContentLength > 0 {
+		size = int(r.ContentLength)
+	}
+	body, err := readAll(http.MaxBytesReader(w, r.Body, MaxBody), make([]byte, 0, size+1))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, &failure{kind: kindTooLarge}
+	case err != nil:
+		return nil, &failure{kind: kindUnreadable, err: err}
+	}
+	return body, nil
+}
+
+// readAll is io.ReadAll into a buffer that fits.
+func readAll(r io.Reader, into []byte) ([]byte, error) {
+	for {
+		if len(into) == cap(into) {
+			into = append(into, 0)[:len(into)]
+		}
+		n, err := r.Read(into[len(into):cap(into)])
+		into = into[:len(into)+n]
+		if errors.Is(err, io.EOF) {
+			return into, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func isJSON(header http.Header) bool {
+	if len(header["Content-Type"]) != 1 || len(header["Content-Encoding"]) > 0 {
+		return false
+	}
+	value := header["Content-Type"][0]
+	if value == "application/json" {
+		return true
+	}
+	media, params, err := mime.ParseMediaType(value)
+	if err != nil || media != "application/json" {
+		return false
+	}
+	for name, v := range params {
+		if name != "charset" || !strings.EqualFold(v, "utf-8") {
+			return false
+		}
+	}
+	return true
+}
+
+// decodeDraft reads the members of a mint request. What is wrong with single
+// members is left in the draft's Faults, so that all faults are reported at
+// once; an error is a text that has no members to speak of.
+func decodeDraft(body []byte) (token.Draft, error) {
+	var d token.Draft
+	unknown := 0
+	err := strictjson.Object(body, func(name string, v strictjson.Value) error {
+		switch name {
+		case token.FieldProvidedID:
+			d.ProvidedID = id(&d, name, v)
+		case token.FieldEmbedID:
+			d.EmbedID = id(&d, name, v)
+		case token.FieldKeyID:
+			d.KeyID = text(&d, name, v)
+		case token.FieldExpiration:
+			d.Expiration = text(&d, name, v)
+		case token.FieldChartID:
+			d.ChartID = id(&d, name, v)
+		case token.FieldEmbedOrigin:
+			d.EmbedOrigin = text(&d, name, v)
+		case token.FieldFeatures:
+			d.Features = texts(&d, name, v)
+		case token.FieldDisableEditing:
+			d.DisableEditing = flag(&d, name, v)
+		default:
+			if unknown++; unknown <= maxUnknown {
+				d.Faults = append(d.Faults, unknownMember(name))
+			}
+		}
+		return nil
+	})
+	if unknown > maxUnknown {
+		d.Faults = append(d.Faults, moreUnknown(unknown-maxUnknown))
+	}
+	var detailed *strictjson.Error
+	if errors.As(err, &detailed) {
+		return token.Draft{}, jsonFailure(detailed)
+	}
+	return d, err
+}
+
+// jsonFailure says where the text is wrong. It repeats nothing of the text: a
+// name may be a secret in the wrong place.
+func jsonFailure(err *strictjson.Error) *failure {
+	f := translate(errors.Unwrap(err))
+	f.detail = fmt.Sprintf("%s (at byte %d)", f.kind.detail, err.Offset)
+	if f.kind == kindDuplicate && known(err.Name) {
+		f.detail = fmt.Sprintf("%s stands there twice (at byte %d)", err.Name, err.Offset)
+	}
+	return f
+}
+
+func wrongType(d *token.Draft, name string, v strictjson.Value, want string) {
+	d.Faults = append(d.Faults, token.Fault{
+		Field: name, Code: token.FaultWrongType, Detail: fmt.Sprintf("is %s, must be %s", v.Kind(), want),
+	})
+}
+
+func text(d *token.Draft, name string, v strictjson.Value) *string {
+	if v.Kind() == strictjson.Null {
+		return nil
+	}
+	s, ok := v.Text()
+	if !ok {
+		wrongType(d, name, v, "a string")
+		return nil
+	}
+	return &s
+}
+
+// id takes any string but one that is certain to be in the wrong place: what
+// passes here is put into tokens and audit records.
+func id(d *token.Draft, name string, v strictjson.Value) *string {
+	s := text(d, name, v)
+	if s == nil {
+		return nil
+	}
+	if what := misplaced(strings.TrimSpace(*s)); what != "" {
+		d.Faults = append(d.Faults, token.Fault{Field: name, Code: token.FaultMalformed, Detail: what})
+		return nil
+	}
+	return s
+}
+
+func misplaced(s string) (what string) {
+	if _, err := apitoken.Parse(s); err == nil {
+		return "is an API token, which belongs in a header only"
+	}
+	if !strings.HasPrefix(s, "eyJ") { // how every header of a token begins
+		return ""
+	}
+	if _, err := jwe.ParseCompact(s); err == nil {
+		return "is an embed token, not an id"
+	}
+	return ""
+}
+
+func flag(d *token.Draft, name string, v strictjson.Value) *bool {
+	if v.Kind() == strictjson.Null {
+		return nil
+	}
+	b, ok := v.Bool()
+	if !ok {
+		wrongType(d, name, v, "true, false or null")
+		return nil
+	}
+	return &b
+}
+
+func texts(d *token.Draft, name string, v strictjson.Value) []string {
+	if v.Kind() == strictjson.Null {
+		return nil
+	}
+	elements := v.Elements()
+	if elements == nil {
+		wrongType(d, name, v, "an array of strings or null")
+		return nil
+	}
+	words := make([]string, len(elements))
+	for i, e := range elements {
+		word, ok := e.Text()
+		if !ok {
+			wrongType(d, name, e, "an array of nothing but strings")
+			return nil
+		}
+		words[i] = word
+	}
+	return words
+}

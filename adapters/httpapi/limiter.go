@@ -1,0 +1,79 @@
+package httpapi
+
+import (
+	"math"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+
+	"embedseal/ports"
+)
+
+// maxBuckets bounds how many names one limiter remembers. Whoever is forgotten
+// begins with a full bucket again.
+const maxBuckets = 16384
+
+// limiter is a token bucket for each name.
+type limiter struct {
+	perSecond rate.Limit
+	burst     int
+	clock     ports.Clock
+
+	mu      sync.Mutex
+	buckets *lru.Cache[string, *bucket]
+}
+
+type bucket struct {
+	limiter *rate.Limiter
+	// noted is when a refusal was last recorded, alike how many came since.
+	noted time.Time
+	alike int
+}
+
+// newLimiter returns nil, which lets everything pass, when it is not enabled.
+func newLimiter(enabled bool, perSecond float64, burst int, clock ports.Clock) *limiter {
+	if !enabled {
+		return nil
+	}
+	buckets, err := lru.New[string, *bucket](maxBuckets)
+	if err != nil { // only for a size that is not positive
+		return nil
+	}
+	return &limiter{perSecond: rate.Limit(perSecond), burst: burst, clock: clock, buckets: buckets}
+}
+
+// take counts one request of name. A wait above zero refuses it, and says when
+// the next would pass. alike is above zero for at most one refusal a second, and
+// then says how many that one stands for: a flood must not fill the audit log.
+func (l *limiter) take(name string) (wait time.Duration, alike int) {
+	if l == nil {
+		return 0, 0
+	}
+	now := l.clock.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, found := l.buckets.Get(name)
+	if !found {
+		b = &bucket{limiter: rate.NewLimiter(l.perSecond, l.burst)}
+		l.buckets.Add(name, b)
+	}
+	if b.limiter.AllowN(now, 1) {
+		return 0, 0
+	}
+	b.alike++
+	if now.Sub(b.noted) >= time.Second {
+		alike, b.alike, b.noted = b.alike, 0, now
+	}
+	missing := 1 - b.limiter.TokensAt(now)
+	return max(time.Duration(missing/float64(l.perSecond)*float64(time.Second)), time.Millisecond), alike
+}
+
+// tooMany is the refusal, with Retry-After in whole seconds, rounded up.
+func tooMany(c *gin.Context, wait time.Duration, alike int) *failure {
+	c.Writer.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	return &failure{kind: kindRate, alike: alike}
+}

@@ -1,0 +1,148 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"embedseal/app"
+	"embedseal/domain/key"
+	"embedseal/domain/policy"
+	"embedseal/domain/strictjson"
+	"embedseal/domain/token"
+	"embedseal/ports"
+)
+
+// kind is the public half of a failure: its stable code and what goes with it.
+type kind struct {
+	code   string
+	status int
+	title  string
+	// detail is the answer's `detail` when the failure has nothing more exact
+	// to say that may be said.
+	detail string
+}
+
+// The kinds of problems, all of them. docs/errors.md is checked against
+// [kinds].
+var (
+	kindSyntax      = kind{"malformed_json", http.StatusBadRequest, "Malformed JSON", "the body is not well-formed JSON"}
+	kindUTF8        = kind{"invalid_utf8", http.StatusBadRequest, "Invalid UTF-8", "the body is not valid UTF-8, or escapes half of a surrogate pair"}
+	kindNotObject   = kind{"not_an_object", http.StatusBadRequest, "Not an object", "the body must be one JSON object"}
+	kindDuplicate   = kind{"duplicate_member", http.StatusBadRequest, "Duplicate member", "a member of the body stands there twice"}
+	kindTrailing    = kind{"trailing_data", http.StatusBadRequest, "Trailing data", "something follows the JSON object"}
+	kindUnreadable  = kind{"unreadable_body", http.StatusBadRequest, "Unreadable body", "the body ended early or did not come in time"}
+	kindInvalid     = kind{"invalid_request", http.StatusBadRequest, "Invalid request", "one or more fields are wrong; see errors"}
+	kindNoToken     = kind{"unauthenticated", http.StatusUnauthorized, "Unauthenticated", "a valid API token is required: send the header 'Explo-Authorization: Token <token>' or 'Authorization: Bearer <token>'"}
+	kindScope       = kind{"insufficient_scope", http.StatusForbidden, "Insufficient scope", "the API token may not do this"}
+	kindBrowser     = kind{"browser_refused", http.StatusForbidden, "Browser refused", "this request was sent by a browser; mint on your server, so that the API token never reaches a page"}
+	kindPolicy      = kind{"policy_refused", http.StatusForbidden, "Refused by policy", "the group's policy refuses the request; see errors"}
+	kindNotFound    = kind{"not_found", http.StatusNotFound, "Not found", "there is nothing at this path"}
+	kindUnknownKey  = kind{"unknown_key", http.StatusNotFound, "Unknown key", "no such key_id in this group"}
+	kindMethod      = kind{"method_not_allowed", http.StatusMethodNotAllowed, "Method not allowed", "this path does not take this method; see Allow"}
+	kindKeyInactive = kind{"key_not_active", http.StatusConflict, "Key not active", "this key no longer makes new tokens; use another key_id or none"}
+	kindNoDefault   = kind{"no_default_key", http.StatusConflict, "No default key", "the group has no default key and none could be made; name a key_id"}
+	kindConflict    = kind{"conflict", http.StatusConflict, "Conflict", "others changed the same record at the same time; try again"}
+	kindTooLarge    = kind{"body_too_large", http.StatusRequestEntityTooLarge, "Body too large", "the body is larger than 65536 bytes"}
+	kindMediaType   = kind{"unsupported_media_type", http.StatusUnsupportedMediaType, "Unsupported media type", "send Content-Type: application/json, in UTF-8 and not compressed"}
+	kindRate        = kind{"rate_limited", http.StatusTooManyRequests, "Too many requests", "slow down; see Retry-After"}
+	kindInternal    = kind{"internal_error", http.StatusInternalServerError, "Internal error", "something went wrong here; the log has it under this request_id"}
+	kindUnavailable = kind{"store_unavailable", http.StatusServiceUnavailable, "Store unavailable", "the key store cannot be asked now; try again"}
+	kindSealed      = kind{"store_sealed", http.StatusServiceUnavailable, "Store sealed", "the key store is sealed; its operator must open it"}
+	kindDenied      = kind{"store_denied", http.StatusServiceUnavailable, "Store denied", "the key store refuses this service's own credentials"}
+	kindCorrupt     = kind{"store_unreadable", http.StatusServiceUnavailable, "Store unreadable", "a stored record is damaged or sealed under another master key; the operator must look at the log"}
+	kindUnknown     = kind{"outcome_unknown", http.StatusServiceUnavailable, "Outcome unknown", "the store did not say whether it wrote; try again"}
+	kindCustody     = kind{"custody_unavailable", http.StatusServiceUnavailable, "Custody unavailable", "the key's material cannot be used from here"}
+	kindAudit       = kind{"audit_unavailable", http.StatusServiceUnavailable, "Audit unavailable", "the audit record could not be written, so nothing was done; try again"}
+	kindTimeout     = kind{"timeout", http.StatusServiceUnavailable, "Timeout", "the request was given up before it was done"}
+)
+
+// kinds lists every kind, in the order of their status.
+func kinds() []kind {
+	return []kind{
+		kindSyntax, kindUTF8, kindNotObject, kindDuplicate, kindTrailing, kindUnreadable, kindInvalid,
+		kindNoToken, kindScope, kindBrowser, kindPolicy, kindNotFound, kindUnknownKey, kindMethod,
+		kindKeyInactive, kindNoDefault, kindConflict, kindTooLarge, kindMediaType, kindRate,
+		kindInternal, kindUnavailable, kindSealed, kindDenied, kindCorrupt, kindUnknown, kindCustody,
+		kindAudit, kindTimeout,
+	}
+}
+
+// translations says what each error of the inner layers is to the outside. The
+// first that matches counts, so an error stands before those it wraps.
+func translations() []translation {
+	return []translation{
+		{app.ErrAudit, kindAudit},
+		{app.ErrUnauthenticated, kindNoToken},
+		{app.ErrScope, kindScope},
+		{key.ErrUnknown, kindUnknownKey},
+		{key.ErrNotActive, kindKeyInactive},
+		{key.ErrNoDefault, kindNoDefault},
+		{key.ErrInvalid, kindNoDefault}, // the ring takes no further key
+		{strictjson.ErrDuplicate, kindDuplicate},
+		{strictjson.ErrTrailing, kindTrailing},
+		{strictjson.ErrUTF8, kindUTF8},
+		{strictjson.ErrNotObject, kindNotObject},
+		{strictjson.ErrDepth, kindSyntax},
+		{strictjson.ErrSyntax, kindSyntax},
+		{ports.ErrSealed, kindSealed},
+		{ports.ErrDenied, kindDenied},
+		{ports.ErrCorrupt, kindCorrupt},
+		{ports.ErrUnknownOutcome, kindUnknown},
+		{ports.ErrConflict, kindConflict},
+		{ports.ErrCustody, kindCustody},
+		{ports.ErrUnavailable, kindUnavailable},
+		{context.Canceled, kindTimeout},
+		{context.DeadlineExceeded, kindTimeout},
+	}
+}
+
+type translation struct {
+	err  error
+	kind kind
+}
+
+// failure is an error on its way to an answer: the public half in kind, detail
+// and faults, the private half in err, which only the log sees.
+type failure struct {
+	kind   kind
+	detail string
+	faults []token.Fault
+	err    error
+	// alike is how many failures of this kind this one stands for.
+	alike int
+}
+
+// Error implements error.
+func (f *failure) Error() string {
+	if f.err != nil {
+		return f.kind.code + ": " + f.err.Error()
+	}
+	return f.kind.code
+}
+
+// Unwrap gives the private half.
+func (f *failure) Unwrap() error { return f.err }
+
+// translate is the one place where an error of the inner layers becomes an
+// answer.
+func translate(err error) *failure {
+	var done *failure
+	if errors.As(err, &done) {
+		return done
+	}
+	var invalid *token.Invalid
+	if errors.As(err, &invalid) {
+		return &failure{kind: kindInvalid, faults: invalid.Faults, err: err}
+	}
+	var refusal *policy.Refusal
+	if errors.As(err, &refusal) {
+		return &failure{kind: kindPolicy, faults: refusal.Broken, err: err}
+	}
+	for _, t := range translations() {
+		if errors.Is(err, t.err) {
+			return &failure{kind: t.kind, err: err}
+		}
+	}
+	return &failure{kind: kindInternal, err: err}
+}

@@ -1,0 +1,56 @@
+package records
+
+import "strings"
+
+// Kind is a class of records: 1 to 20 characters of [a-z], and not one of the
+// words that the layout uses itself.
+type Kind string
+
+// The kinds.
+const (
+	KindGroup Kind = "group"
+	KindRing  Kind = "ring"
+)
+
+const (
+	kindIndex = "index"
+	maxKind   = 20
+	maxID     = 40
+)
+
+// name is where a sealed blob lies.
+type name struct{ kind, id string }
+
+// String is the name that a medium knows.
+func (n name) String() string {
+	if n.id == "" {
+		return n.kind
+	}
+	return n.kind + "/" + n.id
+}
+
+// before orders names as the index does.
+func (n name) before(other name) int {
+	if c := strings.Compare(n.kind, other.kind); c != 0 {
+		return c
+	}
+	return strings.Compare(n.id, other.id)
+}
+
+// safe reports whether a record may have that name: whatever a medium makes of
+// it, nothing escapes, and no two names are one.
+func (n name) safe() bool {
+	switch n.kind {
+	case kindIndex, headerName, rootName:
+		return false
+	}
+	ok := n.kind != "" && len(n.kind) <= maxKind && n.id != "" && len(n.id) <= maxID
+	for i := range len(n.kind) {
+		ok = ok && n.kind[i] >= 'a' && n.kind[i] <= 'z'
+	}
+	for i := range len(n.id) {
+		c := n.id[i]
+		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-')
+	}
+	return ok
+}

@@ -1,0 +1,27 @@
+package jose_test
+
+import (
+	"testing"
+
+	"embedseal/adapters/jose"
+	"embedseal/ports"
+	"embedseal/ports/porttest"
+)
+
+func TestCipherKeepsTheContract(t *testing.T) {
+	porttest.TokenCipher(t, func(*testing.T) ports.TokenCipher { return jose.New() })
+}
+
+func TestSealingTakesFewAllocations(t *testing.T) {
+	const limit = 8
+	k, claims := porttest.MaterialKey("aa111111-1a11-111a-aa11-1aaaa11a1a11", porttest.VectorSecret), []byte(benchClaims)
+	ctx, c := t.Context(), jose.New()
+	got := testing.AllocsPerRun(200, func() {
+		if _, err := c.Seal(ctx, "acme", k, claims); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if got > limit {
+		t.Errorf("%v allocations, at most %d are meant", got, limit)
+	}
+}

@@ -1,0 +1,42 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"embedseal/domain/group"
+	"embedseal/domain/key"
+	"embedseal/ports"
+)
+
+// Store is the data that a [KeyStore] and a [GroupStore] share.
+type Store struct {
+	mu     sync.RWMutex
+	groups map[group.ID]group.Group
+	rings  map[group.ID]key.Ring
+}
+
+// Open returns an empty store.
+func Open() *Store {
+	return &Store{groups: map[group.ID]group.Group{}, rings: map[group.ID]key.Ring{}}
+}
+
+// check answers for a context that is done, and for an id that no constructor
+// made.
+func check(ctx context.Context, id group.ID) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if _, err := group.ParseID(string(id)); err != nil {
+		return fmt.Errorf("%w: group %.50q", ports.ErrNotFound, id)
+	}
+	return nil
+}
+
+// clone shares nothing with g that either side could change in place.
+func clone(g group.Group) group.Group {
+	g.Tokens = slices.Clone(g.Tokens)
+	return g
+}

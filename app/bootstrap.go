@@ -1,0 +1,94 @@
+package app
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"embedseal/domain/apitoken"
+	"embedseal/domain/audit"
+	"embedseal/domain/group"
+	"embedseal/domain/key"
+	"embedseal/domain/policy"
+	"embedseal/domain/secret"
+	"embedseal/ports"
+)
+
+// Bootstrapper makes the first group of an empty store.
+type Bootstrapper struct {
+	groups   ports.GroupStore
+	defaults *DefaultKeys
+	auditor  ports.Auditor
+	clock    ports.Clock
+	random   ports.Random
+}
+
+// NewBootstrapper returns a Bootstrapper.
+func NewBootstrapper(groups ports.GroupStore, defaults *DefaultKeys, auditor ports.Auditor,
+	clock ports.Clock, random ports.Random) *Bootstrapper {
+	return &Bootstrapper{groups: groups, defaults: defaults, auditor: auditor, clock: clock, random: random}
+}
+
+// Bootstrapped is what there is after a bootstrap.
+type Bootstrapped struct {
+	// Created is false when the group was there already.
+	Created bool
+	// Key is the group's default key.
+	Key key.Key
+}
+
+// NewAPIToken draws the text of an API token of the group. Nothing is stored.
+func (b *Bootstrapper) NewAPIToken(id group.ID) secret.Text {
+	var random [apitoken.Entropy]byte
+	b.random.Fill(random[:])
+	return apitoken.New(string(id), random)
+}
+
+// Run makes the group with the default policy, one read-write API token whose
+// text the caller drew and keeps, and a default key. A group that is there is
+// left as it is, but for a missing default key. A run that was killed is
+// finished by the next.
+//
+// Errors: [apitoken.ErrMalformed] for a text of another group, [ErrAudit], or
+// what the stores answer.
+func (b *Bootstrapper) Run(ctx context.Context, call Call, id group.ID, text secret.Text) (Bootstrapped, error) {
+	created := false
+	g, err := b.groups.Group(ctx, id)
+	if errors.Is(err, ports.ErrNotFound) {
+		created = true
+		g, err = b.create(ctx, call, id, text)
+	}
+	if err != nil {
+		return Bootstrapped{}, fmt.Errorf("group %s: %w", id, err)
+	}
+	k, err := b.defaults.Ensure(ctx, call, Caller{Group: g})
+	if err != nil {
+		return Bootstrapped{}, err
+	}
+	return Bootstrapped{Created: created, Key: k}, nil
+}
+
+func (b *Bootstrapper) create(ctx context.Context, call Call, id group.ID, text secret.Text) (group.Group, error) {
+	presented, err := apitoken.Parse(text.Reveal())
+	if err != nil || presented.Group() != string(id) {
+		return group.Group{}, fmt.Errorf("%w: not a token of this group", apitoken.ErrMalformed)
+	}
+	var seed [8]byte
+	b.random.Fill(seed[:])
+	now := b.clock.Now()
+	g := group.Group{
+		ID: id, Name: string(id), Policy: policy.Default(), CreatedAt: now.Truncate(time.Second),
+		Tokens: []apitoken.Token{{
+			ID: hex.EncodeToString(seed[:]), Name: "first", Digest: presented.Digest(),
+			Scopes: apitoken.ReadWrite, CreatedAt: now.Truncate(time.Second),
+		}},
+	}
+	event := call.event(Caller{Group: g}, audit.ActionCreateGroup, audit.Granted)
+	event.Time = now
+	if err := b.auditor.Record(ctx, event); err != nil {
+		return group.Group{}, fmt.Errorf("%w: %w", ErrAudit, err)
+	}
+	return g, b.groups.CreateGroup(ctx, g)
+}

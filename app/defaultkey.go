@@ -1,0 +1,91 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"embedseal/domain/audit"
+	"embedseal/domain/key"
+	"embedseal/ports"
+)
+
+// DefaultKeys makes the default embed secret of a group that has none.
+type DefaultKeys struct {
+	keys    ports.KeyStore
+	custody ports.KeyCustody
+	auditor ports.Auditor
+	clock   ports.Clock
+	random  ports.Random
+	// one lets one caller of this process make a key while the others wait for
+	// it. That spares keys that would be thrown away; that there is exactly one
+	// default, across processes too, UpdateRing sees to.
+	one sync.Mutex
+}
+
+// NewDefaultKeys returns a DefaultKeys.
+func NewDefaultKeys(keys ports.KeyStore, custody ports.KeyCustody, auditor ports.Auditor,
+	clock ports.Clock, random ports.Random) *DefaultKeys {
+	return &DefaultKeys{keys: keys, custody: custody, auditor: auditor, clock: clock, random: random}
+}
+
+// errHasDefault ends an update that came too late.
+var errHasDefault = errors.New("the group has a default key already")
+
+// Ensure returns the default key of the caller's group, and makes it first if
+// there is none. It is durable when Ensure returns. The audit record comes
+// before the change: a record of a key that was not made after all can be, a
+// key without a record cannot.
+//
+// Errors: [key.ErrNotActive] when the default may not seal, [ErrAudit], or what
+// the stores answer.
+func (d *DefaultKeys) Ensure(ctx context.Context, call Call, caller Caller) (key.Key, error) {
+	d.one.Lock()
+	defer d.one.Unlock()
+	g := caller.Group.ID
+	k, err := d.current(ctx, caller)
+	if !errors.Is(err, key.ErrNoDefault) {
+		return k, err
+	}
+	var seed [16]byte
+	d.random.Fill(seed[:])
+	k, err = d.custody.Create(ctx, g, key.NewID(seed))
+	if err != nil {
+		return key.Key{}, fmt.Errorf("create default key of %s: %w", g, err)
+	}
+	now := d.clock.Now()
+	k.CreatedAt = now.Truncate(time.Second)
+
+	event := call.event(caller, audit.ActionCreateKey, audit.Granted)
+	event.Time, event.KeyID = now, string(k.ID)
+	if err = d.auditor.Record(ctx, event); err != nil {
+		return key.Key{}, errors.Join(fmt.Errorf("%w: %w", ErrAudit, err), d.custody.Destroy(ctx, g, k))
+	}
+	err = d.keys.UpdateRing(ctx, g, func(r key.Ring) (key.Ring, error) {
+		if r.DefaultID() != "" {
+			return r, errHasDefault
+		}
+		return r.WithDefault(k)
+	})
+	switch {
+	case errors.Is(err, errHasDefault):
+		if err := d.custody.Destroy(ctx, g, k); err != nil {
+			return key.Key{}, fmt.Errorf("give back a key of %s: %w", g, err)
+		}
+		return d.current(ctx, caller)
+	case err != nil:
+		// The material is left alone: with an unknown outcome the ring may name it.
+		return key.Key{}, fmt.Errorf("add default key of %s: %w", g, err)
+	}
+	return k, nil
+}
+
+func (d *DefaultKeys) current(ctx context.Context, caller Caller) (key.Key, error) {
+	ring, err := d.keys.Ring(ctx, caller.Group.ID)
+	if err != nil {
+		return key.Key{}, fmt.Errorf("read ring of %s: %w", caller.Group.ID, err)
+	}
+	return ring.Sealing("")
+}

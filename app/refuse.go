@@ -1,0 +1,60 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"embedseal/domain/audit"
+	"embedseal/domain/token"
+	"embedseal/ports"
+)
+
+// ErrAudit is wrapped by the error of a use-case whose audit record could not
+// be written. What it would have recorded was not done.
+var ErrAudit = errors.New("the audit record could not be written")
+
+// Refusals records what was not done, and why.
+type Refusals struct {
+	auditor ports.Auditor
+	clock   ports.Clock
+}
+
+// NewRefusals returns a Refusals.
+func NewRefusals(auditor ports.Auditor, clock ports.Clock) *Refusals {
+	return &Refusals{auditor: auditor, clock: clock}
+}
+
+// Refusal is a request that was answered with a problem.
+type Refusal struct {
+	Action audit.Action
+	// Failed tells "something broke" from "was refused".
+	Failed bool
+	// Code is the `code` of the problem, Faults are what stood in its `errors`.
+	Code   string
+	Faults []token.Fault
+	// Alike is how many refusals this one stands for, when there were too many
+	// to record each.
+	Alike int
+}
+
+// Record writes the record. The error wraps [ErrAudit].
+func (r *Refusals) Record(ctx context.Context, call Call, caller Caller, what Refusal) error {
+	event := call.event(caller, what.Action, audit.Refused)
+	if what.Failed {
+		event.Outcome = audit.Failed
+	}
+	event.Time, event.Code, event.Alike = r.clock.Now(), what.Code, what.Alike
+	for _, f := range what.Faults {
+		// An unknown member's name is the sender's text, and may be anything.
+		if f.Code == token.FaultMember {
+			event.Rules = append(event.Rules, f.Code)
+			continue
+		}
+		event.Rules = append(event.Rules, f.Field+":"+f.Code)
+	}
+	if err := r.auditor.Record(ctx, event); err != nil {
+		return fmt.Errorf("%w: %w", ErrAudit, err)
+	}
+	return nil
+}

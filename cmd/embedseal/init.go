@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"embedseal/adapters/auditlog"
+	"embedseal/adapters/datadir"
+	"embedseal/adapters/entropy"
+	"embedseal/app"
+	"embedseal/configs"
+	"embedseal/domain/group"
+	"embedseal/domain/secret"
+	"embedseal/ports"
+)
+
+// firstGroup is the group that init makes.
+const firstGroup = group.ID("default")
+
+// initialised is what init and `serve --dev` print. Scripts rely on its members.
+type initialised struct {
+	Created  bool   `json:"created"`
+	DataDir  string `json:"data_dir"`
+	Store    string `json:"store"`
+	Group    string `json:"group"`
+	APIToken string `json:"api_token,omitempty"`
+	// APITokenFile is where the token lies too; empty for a store in memory.
+	APITokenFile string `json:"api_token_file,omitempty"`
+	KeyID        string `json:"key_id"`
+	KeyValue     string `json:"key_value,omitempty"`
+}
+
+func (p *program) initCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "init",
+		Short: "Make a data directory with a store, a group, an embed secret and an API token",
+		Long: "init makes the data directory (0700), a master key, the store, and in it the group 'default' with\n" +
+			"one embed secret and one API token. Both are shown once; the token is also left in DATA-DIR/api-token (0600).\n" +
+			"Run again, it finds what is there and makes nothing.",
+		Example: "  embedseal init --data-dir /var/lib/embedseal --store bbolt --output json",
+	}
+	load := p.settings(c, append(storeKeys(), "http.listen")...)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return verb(func() error {
+			cfg, err := load()
+			if err != nil {
+				return err
+			}
+			return p.initialise(c.Context(), cfg)
+		})
+	}
+	return c
+}
+
+func (p *program) initialise(ctx context.Context, cfg configs.Config) error {
+	if cfg.Store == storeMemory {
+		return usage(errors.New("init --store memory would make nothing that lasts; use: embedseal serve --dev"))
+	}
+	dir := datadir.At(cfg.DataDir)
+	tightened, err := dir.Make()
+	if err != nil {
+		return err
+	}
+	if tightened {
+		p.warn("embedseal: closed %s to other users (mode 0700)", dir)
+	}
+	if err := ensureStore(ctx, cfg, dir); err != nil {
+		return err
+	}
+	s, release, err := openStores(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer release()
+	log, closeLog, err := auditlog.Open(auditlog.Config{Path: auditPath(cfg, dir)})
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	made, err := bootstrap(ctx, dir, s, log)
+	if err != nil {
+		return err
+	}
+	made.Store = cfg.Store
+	if err := p.showInit(cfg, made); err != nil {
+		return err
+	}
+	return dir.Remove(datadir.Pending)
+}
+
+// ensureStore makes the master key and the store, in this order, so that a kill
+// between the two leaves nothing that cannot be opened. A store that is there
+// without its key gets no new one: nothing could be read with it.
+func ensureStore(ctx context.Context, cfg configs.Config, dir datadir.Dir) error {
+	if dir.Has(storeName(cfg.Store)) {
+		master, err := masterKey(cfg, dir)
+		if err != nil {
+			return err
+		}
+		return createStore(ctx, cfg.Store, dir, master)
+	}
+	for _, other := range []string{storeBbolt, storeFile} {
+		if other != cfg.Store && dir.Has(storeName(other)) {
+			return fmt.Errorf("%w: %s holds a %s store already; use --store %s, or another --data-dir",
+				ports.ErrExists, dir, other, other)
+		}
+	}
+	master := cfg.MasterKey
+	if master.IsZero() {
+		var err error
+		if master, err = dir.WriteOnce(datadir.MasterKey, newMasterKey()); err != nil {
+			return err
+		}
+	}
+	return createStore(ctx, cfg.Store, dir, master)
+}
+
+func newMasterKey() secret.Text {
+	var random [32]byte
+	entropy.System{}.Fill(random[:])
+	return secret.New(base64.StdEncoding.EncodeToString(random[:]))
+}
+
+// bootstrap makes the first group. The token is on the disk before the group
+// knows it, and a marker lies beside it until it was shown: whoever is killed
+// in between shows it the next time.
+func bootstrap(ctx context.Context, dir datadir.Dir, s stores, auditor ports.Auditor) (initialised, error) {
+	b := newBootstrapper(s, auditor)
+	made := initialised{DataDir: dir.String(), Group: string(firstGroup), APITokenFile: dir.Path(datadir.APIToken)}
+	_, err := s.Groups.Group(ctx, firstGroup)
+	if err != nil && !errors.Is(err, ports.ErrNotFound) {
+		return made, fmt.Errorf("look for the group %s: %w", firstGroup, err)
+	}
+	missing := err != nil
+	text := b.NewAPIToken(firstGroup)
+	if missing {
+		if _, err = dir.WriteOnce(datadir.Pending, secret.New("the API token was not shown yet; run embedseal init")); err != nil {
+			return made, err
+		}
+		if text, err = dir.WriteOnce(datadir.APIToken, text); err != nil {
+			return made, err
+		}
+	}
+	done, err := b.Run(ctx, app.Call{}, firstGroup, text)
+	if err != nil {
+		return made, err
+	}
+	made.KeyID = string(done.Key.ID)
+	made.Created = done.Created || dir.Has(datadir.Pending)
+	if made.Created {
+		if text, err = dir.Read(datadir.APIToken); err != nil {
+			return made, err
+		}
+		made.APIToken, made.KeyValue = text.Reveal(), done.Key.Secret.Reveal()
+	}
+	return made, nil
+}
+
+func (p *program) showInit(cfg configs.Config, made initialised) error {
+	if p.output == "json" {
+		return p.printJSON(made)
+	}
+	if made.Created {
+		p.say("Made %s (%s store): group %s, one embed secret, one API token.", made.DataDir, made.Store, made.Group)
+		p.say("")
+		p.say("API token   %s", made.APIToken)
+		p.say("            also in %s; whoever has it can mint for this group", made.APITokenFile)
+		p.say("Key id      %s", made.KeyID)
+		p.say("Key value   %s", made.KeyValue)
+		p.say("            shown only now")
+	} else {
+		p.say("Found %s (%s store): group %s. Nothing was made.", made.DataDir, made.Store, made.Group)
+		p.say("Key id      %s", made.KeyID)
+	}
+	p.hints(cfg.HTTP.Listen, `"$(cat `+shellQuote(made.APITokenFile)+`)"`, made.KeyValue)
+	return nil
+}
+
+// hints are commands to paste. The token is read from its file, so that it is
+// in no history and no list of processes.
+func (p *program) hints(listen, token, value string) {
+	if value == "" {
+		value = "KEY-VALUE-SHOWN-BY-THE-FIRST-INIT"
+	}
+	p.say("")
+	p.say("With the server running (embedseal serve), mint a token:")
+	p.say("")
+	p.say("  curl -sS -X POST 'http://%s/api/generate_jwt/' \\", listen)
+	p.say("    -H 'Content-Type: application/json' -H 'Explo-Authorization: Token '%s \\", token)
+	p.say(`    -d '{"provided_id": "customer_1", "embed_id": "abcde", "expiration": "PT1H"}' | tee answer.json`)
+	p.say("")
+	p.say("and look into it:")
+	p.say("")
+	p.say("  printf %%s '%s' | %s inspect --secret-file - --token-file answer.json", value, p.self)
+	p.say("")
+}
+
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

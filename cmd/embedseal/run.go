@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// program is one run of the command. A test runs it as main does.
+type program struct {
+	version string
+	// self is how the command was called, for commands to paste.
+	self           string
+	args, environ  []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	// output is --output: text or json.
+	output string
+	// configFile is --config.
+	configFile string
+}
+
+// run runs the verb that the arguments name, and returns the exit code.
+func (p *program) run(ctx context.Context) int {
+	root := p.root()
+	root.SetArgs(p.args)
+	root.SetIn(p.stdin)
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	code := exitCode(err)
+	p.complain(err, code)
+	return code
+}
+
+func (p *program) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "embedseal",
+		Short: "Mint embed tokens with keys of your own keeping",
+		Long: "embedseal mints the embed tokens that let one customer's browser open one dashboard,\n" +
+			"over the documented protocol of Generate Embed JWT, with the keys in a store of your own.\n\n" +
+			"Begin with: embedseal serve --dev\n" +
+			"Or, to keep what is made: embedseal init && embedseal serve\n\n" +
+			exitCodesHelp,
+		SilenceUsage: true, SilenceErrors: true,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if p.output != "text" && p.output != "json" {
+				return usage(fmt.Errorf("--output must be text or json, not %.20q", p.output))
+			}
+			return nil
+		},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.PersistentFlags().StringVar(&p.output, "output", "text", "what is printed: text for people, json for programs")
+	root.PersistentFlags().StringVar(&p.configFile, "config", "", "configuration file (YAML); also EMBEDSEAL_CONFIG")
+	root.AddCommand(p.serveCommand(), p.initCommand(), p.mintCommand(), p.inspectCommand(),
+		p.configCommand(), p.versionCommand(), p.completionCommand(), p.manCommand())
+	for _, c := range root.Commands() {
+		if c.Args == nil && !c.HasSubCommands() {
+			c.Args = cobra.NoArgs
+		}
+	}
+	return root
+}
+
+// printJSON writes v on one line.
+func (p *program) printJSON(v any) error {
+	encoder := json.NewEncoder(p.stdout)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	return nil
+}
+
+func (p *program) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.stdout, format+"\n", args...)
+}
+
+func (p *program) warn(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.stderr, format+"\n", args...)
+}
+
+// complain prints what went wrong: one line, or for a list of faults one each.
+func (p *program) complain(err error, code int) {
+	if errors.Is(err, errSaid) {
+		return
+	}
+	if p.output == "json" {
+		encoder := json.NewEncoder(p.stderr)
+		encoder.SetEscapeHTML(false)
+		_ = encoder.Encode(map[string]any{"error": err.Error(), "exit_code": code})
+		return
+	}
+	p.warn("embedseal: %v", err)
+	if code == exitUsage {
+		p.warn("Try: embedseal --help")
+	}
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"embedseal/adapters/auditlog"
+	"embedseal/adapters/datadir"
+	"embedseal/adapters/httpapi"
+	"embedseal/app"
+	"embedseal/configs"
+)
+
+// service is what serve runs.
+type service struct {
+	Server       *httpapi.Server
+	Bootstrapper *app.Bootstrapper
+}
+
+func (p *program) serveCommand() *cobra.Command {
+	var dev bool
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer mint requests over HTTP",
+		Long: "serve opens the store in the data directory and listens. It makes no store: embedseal init does.\n" +
+			"SIGTERM and SIGINT let requests under way finish, then it exits with 0.\n\n" +
+			"With --dev it makes a store in memory, prints its token and its secret, and forgets all on exit.",
+		Example: "  embedseal serve --dev\n  embedseal serve --data-dir /var/lib/embedseal --store bbolt --listen 127.0.0.1:8080",
+	}
+	c.Flags().BoolVar(&dev, "dev", false, "try it out: a store in memory, on loopback only, lost on exit")
+	load := p.settings(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return verb(func() error {
+			cfg, err := load()
+			if err != nil {
+				return err
+			}
+			if dev {
+				if err := makeDev(&cfg, c); err != nil {
+					return err
+				}
+				p.warn("\n  WARNING: development mode. Keys and tokens are in memory, printed, and gone on exit.\n  Do not mint anything that matters.\n")
+			}
+			return p.serve(c.Context(), cfg, dev)
+		})
+	}
+	return c
+}
+
+// makeDev turns the configuration into that of --dev, or says what contradicts
+// it.
+func makeDev(cfg *configs.Config, c *cobra.Command) error {
+	if f := c.Flags().Lookup("store"); f.Changed && cfg.Store != storeMemory {
+		return usage(errors.New("--dev keeps everything in memory; leave out --store, or --dev"))
+	}
+	host, _, err := net.SplitHostPort(cfg.HTTP.Listen)
+	if err != nil {
+		return usage(err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return usage(fmt.Errorf("--dev listens on loopback only, not on %s", cfg.HTTP.Listen))
+	}
+	cfg.Store = storeMemory
+	return nil
+}
+
+func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error {
+	log := p.logger(cfg.Log)
+	dir := datadir.At(cfg.DataDir)
+	s, release, err := openStores(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer release()
+	auditor, closeLog, err := auditlog.Open(auditlog.Config{Path: auditPath(cfg, dir)})
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	run, err := newService(httpConfig(cfg), s, auditor, cfg.ChartClaim, log)
+	if err != nil {
+		return err
+	}
+	addr, err := run.Server.Listen(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.announce(ctx, cfg, dev, run.Bootstrapper, addr.String()); err != nil {
+		return err
+	}
+	log.Info("serving", "address", addr.String(), "store", cfg.Store, "data_dir", shownDir(cfg), "audit", auditPath(cfg, dir))
+	if err := run.Server.Serve(ctx); err != nil {
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// shownDir is the data directory, where the store has one.
+func shownDir(cfg configs.Config) string {
+	if cfg.Store == storeMemory {
+		return ""
+	}
+	return cfg.DataDir
+}
+
+// announce prints what scripts wait for, once the address is taken.
+func (p *program) announce(ctx context.Context, cfg configs.Config, dev bool, b *app.Bootstrapper, addr string) error {
+	if !dev {
+		if p.output != "json" {
+			return nil
+		}
+		return p.printJSON(map[string]any{"address": addr, "store": cfg.Store, "data_dir": shownDir(cfg)})
+	}
+	text := b.NewAPIToken(firstGroup)
+	done, err := b.Run(ctx, app.Call{}, firstGroup, text)
+	if err != nil {
+		return err
+	}
+	made := initialised{
+		Created: true, Store: storeMemory, Group: string(firstGroup), APIToken: text.Reveal(),
+		KeyID: string(done.Key.ID), KeyValue: done.Key.Secret.Reveal(),
+	}
+	if err := p.printJSON(made); err != nil {
+		return err
+	}
+	if p.output != "json" {
+		p.hints(addr, text.Reveal(), made.KeyValue)
+	}
+	return nil
+}
+
+// logger writes to standard error, as the configuration says.
+func (p *program) logger(cfg configs.Log) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.Level}
+	if cfg.Format == "json" {
+		return slog.New(slog.NewJSONHandler(p.stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(p.stderr, options))
+}

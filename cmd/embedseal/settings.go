@@ -1,0 +1,98 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"embedseal/adapters/datadir"
+	"embedseal/adapters/httpapi"
+	"embedseal/configs"
+)
+
+// defaultDataDir is where a store is looked for when nobody says.
+const defaultDataDir = "data"
+
+// The keys that groups of verbs take as flags.
+func storeKeys() []string {
+	return []string{"store", "data_dir", "master_key_file", "audit.path"}
+}
+
+func clientKeys() []string { return []string{"server", "api_token_file", "data_dir"} }
+
+// settings gives a verb one flag for each key named in paths (all of them when
+// there are none), and returns what loads the configuration once the flags are
+// parsed. Secrets that the verb does not use stay unread.
+func (p *program) settings(c *cobra.Command, paths ...string) func() (configs.Config, error) {
+	byFlag := map[string]string{}
+	for _, k := range configs.Keys() {
+		if k.Flag() == "" || len(paths) > 0 && !slices.Contains(paths, k.Path) {
+			continue
+		}
+		for _, name := range []string{k.Flag(), k.Alias} {
+			if name != "" {
+				c.Flags().String(name, "", k.Doc+" ("+k.Accepts+"; default \""+k.Default+"\")")
+				byFlag[name] = k.Path
+			}
+		}
+	}
+	return func() (configs.Config, error) {
+		in := configs.Input{File: p.configFile, Environ: p.environ, Flags: map[string]string{}, Unread: unread(paths)}
+		for name, path := range byFlag {
+			if f := c.Flags().Lookup(name); f.Changed {
+				in.Flags[path] = f.Value.String()
+			}
+		}
+		cfg, err := configs.Load(in)
+		if err != nil {
+			return cfg, err
+		}
+		if cfg.DataDir == "" {
+			cfg.DataDir = defaultDataDir
+		}
+		for _, w := range cfg.Warnings {
+			p.warn("embedseal: warning: %s", w)
+		}
+		return cfg, nil
+	}
+}
+
+// unread are the secrets of the verbs that are not these: a server does not
+// read the token of a client, nor a client the master key.
+func unread(paths []string) []string {
+	var secrets []string
+	if !slices.Contains(paths, "server") {
+		secrets = append(secrets, "api_token")
+	}
+	if len(paths) > 0 && !slices.Contains(paths, "store") {
+		secrets = append(secrets, "master_key")
+	}
+	return secrets
+}
+
+// httpConfig is what the public listener owns of the configuration.
+func httpConfig(cfg configs.Config) httpapi.Config {
+	h := cfg.HTTP
+	out := httpapi.Config{
+		Listen: h.Listen, BrowserOrigins: h.BrowserOrigins,
+		ReadHeaderTimeout: h.ReadHeaderTimeout, ReadTimeout: h.ReadTimeout, WriteTimeout: h.WriteTimeout,
+		IdleTimeout: h.IdleTimeout, ShutdownTimeout: h.ShutdownTimeout,
+		Rate: httpapi.RateConfig(cfg.Rate),
+	}
+	for _, proxy := range h.TrustedProxies {
+		out.TrustedProxies = append(out.TrustedProxies, proxy.String())
+	}
+	return out
+}
+
+// auditPath is where audit records go: the configured path, the file in the
+// data directory, or standard error when there is no directory.
+func auditPath(cfg configs.Config, dir datadir.Dir) string {
+	switch {
+	case cfg.Audit.Path != "":
+		return cfg.Audit.Path
+	case cfg.Store == storeMemory:
+		return "-"
+	}
+	return dir.Path(datadir.AuditLog)
+}

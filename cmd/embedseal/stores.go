@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"embedseal/adapters/bbolt"
+	"embedseal/adapters/cache"
+	"embedseal/adapters/datadir"
+	"embedseal/adapters/file"
+	"embedseal/configs"
+	"embedseal/domain/secret"
+	"embedseal/ports"
+)
+
+// The stores that can be chosen.
+const (
+	storeBbolt  = "bbolt"
+	storeFile   = "file"
+	storeMemory = "memory"
+)
+
+// stores is everything a backend has to provide.
+type stores struct {
+	Keys   ports.KeyStore
+	Groups ports.GroupStore
+}
+
+// openStores opens the configured backend, which must be there, and puts the
+// decorators on. The returned func releases it.
+func openStores(ctx context.Context, cfg configs.Config) (stores, func(), error) {
+	if cfg.Store == storeMemory {
+		s := memoryStores()
+		return s, func() {}, nil
+	}
+	dir := datadir.At(cfg.DataDir)
+	if !dir.Has(storeName(cfg.Store)) {
+		return stores{}, nil, fmt.Errorf("%w: no %s store in %s; make one with: embedseal init --data-dir %s --store %s",
+			ports.ErrNotFound, cfg.Store, dir, dir, cfg.Store)
+	}
+	master, err := masterKey(cfg, dir)
+	if err != nil {
+		return stores{}, nil, err
+	}
+	s, release, err := openSealed(ctx, cfg.Store, dir, master)
+	if err != nil {
+		return stores{}, nil, err
+	}
+	local := cache.NewLocal(s.Keys, s.Groups)
+	return stores{Keys: local, Groups: local}, release, nil
+}
+
+func openSealed(ctx context.Context, store string, dir datadir.Dir, master secret.Text) (stores, func(), error) {
+	if store == storeFile {
+		cfg, err := fileConfig(dir, master)
+		if err != nil {
+			return stores{}, nil, err
+		}
+		return fileStores(ctx, cfg)
+	}
+	cfg, err := bboltConfig(dir, master)
+	if err != nil {
+		return stores{}, nil, err
+	}
+	return bboltStores(ctx, cfg)
+}
+
+// createStore makes the configured backend unless it is there.
+func createStore(ctx context.Context, store string, dir datadir.Dir, master secret.Text) error {
+	var err error
+	if store == storeFile {
+		var cfg file.Config
+		if cfg, err = fileConfig(dir, master); err == nil {
+			_, err = file.Create(ctx, cfg)
+		}
+	} else {
+		var cfg bbolt.Config
+		if cfg, err = bboltConfig(dir, master); err == nil {
+			_, err = bbolt.Create(ctx, cfg)
+		}
+	}
+	return err
+}
+
+func storeName(store string) string {
+	if store == storeFile {
+		return datadir.FileStore
+	}
+	return datadir.BoltStore
+}
+
+func bboltConfig(dir datadir.Dir, master secret.Text) (bbolt.Config, error) {
+	k, err := bbolt.ParseMasterKey(master.Reveal())
+	return bbolt.Config{Path: dir.Path(datadir.BoltStore), MasterKey: k}, err
+}
+
+func fileConfig(dir datadir.Dir, master secret.Text) (file.Config, error) {
+	k, err := file.ParseMasterKey(master.Reveal())
+	return file.Config{Dir: dir.Path(datadir.FileStore), MasterKey: k}, err
+}
+
+// masterKey is the configured one, or the one in the data directory.
+func masterKey(cfg configs.Config, dir datadir.Dir) (secret.Text, error) {
+	if !cfg.MasterKey.IsZero() {
+		return cfg.MasterKey, nil
+	}
+	text, err := dir.Read(datadir.MasterKey)
+	if errors.Is(err, fs.ErrNotExist) {
+		return secret.Text{}, fmt.Errorf("%w: there is no master key: neither master_key nor master_key_file is set, and %s is not there",
+			ports.ErrNotFound, dir.Path(datadir.MasterKey))
+	}
+	return text, err
+}

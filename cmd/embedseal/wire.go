@@ -1,0 +1,35 @@
+//go:build wireinject
+
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/google/wire"
+
+	"embedseal/adapters/bbolt"
+	"embedseal/adapters/file"
+	"embedseal/adapters/httpapi"
+	"embedseal/adapters/jose"
+	"embedseal/app"
+	"embedseal/domain/token"
+	"embedseal/ports"
+)
+
+func bboltStores(context.Context, bbolt.Config) (stores, func(), error) { panic(wire.Build(bboltSet)) }
+func fileStores(context.Context, file.Config) (stores, func(), error)   { panic(wire.Build(fileSet)) }
+func memoryStores() stores                                              { panic(wire.Build(memorySet)) }
+
+// newService joins the use-cases to whatever stores and auditor it is given.
+func newService(httpapi.Config, stores, ports.Auditor, token.ChartClaim, *slog.Logger) (service, error) {
+	panic(wire.Build(fromStores, surroundings, crypto, useCases, httpapi.New, wire.Struct(new(service), "*")))
+}
+
+func newBootstrapper(stores, ports.Auditor) *app.Bootstrapper {
+	panic(wire.Build(fromStores, surroundings, crypto, app.NewDefaultKeys, app.NewBootstrapper))
+}
+
+func newInspector(token.ChartClaim) *app.Inspector {
+	panic(wire.Build(surroundings, jose.New, wire.Bind(new(ports.TokenCipher), new(*jose.Cipher)), app.NewInspector))
+}

@@ -1,0 +1,70 @@
+package configs_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"embedseal/configs"
+)
+
+// FuzzLoad reads a file of anything: it is refused with faults that each name
+// their line, or accepted, and then every setting can be given by environment
+// instead and means the same.
+func FuzzLoad(f *testing.F) {
+	for _, seed := range []string{
+		"", "store: file", "http: {listen: ':0', trusted_proxies: ['::1', 10.0.0.0/8]}", "rate: {token_per_second: 1e3}",
+		"a: &a [*a]", "a: &a {<<: *a}", "<<: *x", "? {a: b}\n: c", "--- !!binary x", "%YAML 9.9\n---\nstore: file",
+		"store: !!str file", "store: !!int file", "rate: {token_burst: !!int 0o17}", "log: {level: \"\\u0000\"}",
+		"\xff\xfes\x00", "\ufeffstore: file", "store: \"\xc3\x28\"", strings.Repeat("[", 2000), strings.Repeat("{a: ", 2000),
+		strings.Repeat("- ", 2000), "store: file\n---\nstore: file\n...\n", "data_dir: |\n  a\n  b\n", "master_key: hunter2",
+		"rate_limit: True", "rate_limit: On", "data_dir: ' '", "http: {browser_origins: ['https://a.example,https://b.example']}",
+		"http: {browser_origins: [' https://a.example']}", "http: {trusted_proxies: ['']}", "server: 'http://[::1%25x]:1//'",
+		"http: {read_timeout: 10.000000001s}", "a: 1\na: 2\na: 3", "store: file\r\nlog:\r\tlevel: x", "*", "&", "!", "@", "`", "store: *file",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 1<<20 {
+			return // refused by its length, before there are lines
+		}
+		open := files(map[string]string{"e.yaml": string(data), "k": "k"})
+		c, err := configs.Load(configs.Input{File: "e.yaml", Open: open})
+		if err != nil {
+			var invalid *configs.Invalid
+			if !errors.As(err, &invalid) || len(invalid.Faults) == 0 {
+				t.Fatalf("refused without a fault: %v", err)
+			}
+			for _, fault := range invalid.Faults {
+				if !strings.HasPrefix(fault.Source, "file e.yaml:") || fault.Detail == "" || strings.ContainsAny(fault.String(), "\n\x1b\x00") {
+					t.Errorf("fault %q", fault)
+				}
+			}
+			return
+		}
+		environ := []string{}
+		for i, k := range configs.Keys() {
+			s := c.Settings()[i]
+			switch {
+			case s.Source == "default" || s.Value == "" && k.Kind == configs.SecretFile:
+			case k.Path == "master_key" && c.MasterKeyFile == "":
+				environ = append(environ, k.Env()+"="+c.MasterKey.Reveal())
+			case k.Path == "api_token" && c.Client.APITokenFile == "":
+				environ = append(environ, k.Env()+"="+c.Client.APIToken.Reveal())
+			case k.Kind != configs.Secret:
+				environ = append(environ, k.Env()+"="+s.Value)
+			}
+		}
+		again, err := configs.Load(configs.Input{Environ: environ, Open: open})
+		if err != nil {
+			t.Fatalf("the settings of an accepted file are refused: %v", err)
+		}
+		again.File, again.Warnings = c.File, c.Warnings
+		if diff := cmp.Diff(c, again, comparers, cmpopts.IgnoreUnexported(configs.Config{})); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

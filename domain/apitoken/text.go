@@ -1,0 +1,118 @@
+// Package apitoken answers: is this the text of an API token, of which group,
+// and what may its bearer do?
+package apitoken
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math/big"
+	"strings"
+
+	"embedseal/domain/secret"
+)
+
+// The parts of a token's text: `ems_<group>_<30 base62><6-character checksum>`.
+const (
+	prefix      = "ems_"
+	randomChars = 30
+	checkChars  = 6
+	maxGroup    = 40
+	maxText     = len(prefix) + maxGroup + 1 + randomChars + checkChars
+	alphabet    = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	// Entropy is how many random bytes [New] wants; they give the 30 characters
+	// 178 bits, with a bias below 2^-77.
+	Entropy = 32
+)
+
+// ErrMalformed is returned for a text that no API token has. It says no more,
+// because the text may be a secret that was pasted into the wrong place.
+var ErrMalformed = errors.New("malformed API token")
+
+// Digest is the SHA-256 of a token's whole text: all that a store keeps of it.
+type Digest [sha256.Size]byte
+
+// Equal compares in constant time.
+func (d Digest) Equal(other Digest) bool { return subtle.ConstantTimeCompare(d[:], other[:]) == 1 }
+
+// DigestOf is what is stored in place of text.
+func DigestOf(text secret.Text) Digest { return sha256.Sum256([]byte(text.Reveal())) }
+
+// New makes the token of group that the random bytes stand for. group must be
+// a valid group id: it has no underscore, so the text splits in one way only.
+func New(group string, random [Entropy]byte) secret.Text {
+	body := prefix + group + "_" + base62(random)
+	return secret.New(body + checksum(body))
+}
+
+// Presented is a text that has the form of an API token. Whether such a token
+// exists, only the group's record tells.
+type Presented struct {
+	group  string
+	digest Digest
+}
+
+// Parse checks the form and the checksum, so that a mistyped token costs no
+// store call. The error is [ErrMalformed].
+func Parse(text string) (Presented, error) {
+	if len(text) > maxText || !strings.HasPrefix(text, prefix) {
+		return Presented{}, ErrMalformed
+	}
+	cut := len(text) - randomChars - checkChars - 1
+	if cut <= len(prefix) || text[cut] != '_' || !isBase62(text[cut+1:]) || !isGroup(text[len(prefix):cut]) {
+		return Presented{}, ErrMalformed
+	}
+	body, check := text[:len(text)-checkChars], text[len(text)-checkChars:]
+	if checksum(body) != check {
+		return Presented{}, fmt.Errorf("%w: its checksum is wrong", ErrMalformed)
+	}
+	return Presented{group: text[len(prefix):cut], digest: sha256.Sum256([]byte(text))}, nil
+}
+
+// Group is the id of the group that the text names.
+func (p Presented) Group() string { return p.group }
+
+// Digest is what to look for in the group's record.
+func (p Presented) Digest() Digest { return p.digest }
+
+// checksum is the CRC-32 (IEEE) of body in base62, six characters.
+func checksum(body string) string {
+	var digits [checkChars]byte
+	for n, i := crc32.ChecksumIEEE([]byte(body)), checkChars-1; i >= 0; n, i = n/62, i-1 {
+		digits[i] = alphabet[n%62]
+	}
+	return string(digits[:])
+}
+
+// base62 writes the last 30 digits of the number that random stands for.
+func base62(random [Entropy]byte) string {
+	var digits [randomChars]byte
+	n, base, rest := new(big.Int).SetBytes(random[:]), big.NewInt(int64(len(alphabet))), new(big.Int)
+	for i := len(digits) - 1; i >= 0; i-- {
+		n.QuoRem(n, base, rest)
+		digits[i] = alphabet[rest.Int64()]
+	}
+	return string(digits[:])
+}
+
+func isBase62(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+func isGroup(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && c != '-' {
+			return false
+		}
+	}
+	return s != ""
+}

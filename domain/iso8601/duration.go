@@ -1,0 +1,200 @@
+package iso8601
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// The ways in which a duration is refused. Every error of this package wraps
+// exactly one of them.
+var (
+	// ErrMalformed says that the text is not a duration as the package
+	// documentation describes it.
+	ErrMalformed = errors.New("malformed duration")
+	// ErrNotPositive says that the duration is zero or negative.
+	ErrNotPositive = errors.New("duration not longer than zero")
+	// ErrOverflow says that a number is too large to be part of any duration,
+	// or that the instant reached lies outside of the years 1 to 9999.
+	ErrOverflow = errors.New("duration too long")
+)
+
+// Duration is a length of time in calendar and clock units (ISO 8601-1:2019,
+// section 5.5.2). The zero value is no duration. Values that say the same with
+// the same units are equal under ==: "PT01H", "PT1H0M" and "PT1H" are one
+// value, "PT60M" is another.
+type Duration struct {
+	count [unitCount]int64 // whole units, each at most maxCount
+	part  uint32           // billionths of one more unit, below 1e9
+	of    unit             // what part is a part of; years while part is 0
+}
+
+// unit is a designator, from the largest to the smallest.
+type unit uint8
+
+const (
+	years unit = iota
+	months
+	weeks
+	days
+	hours
+	minutes
+	seconds
+	unitCount
+)
+
+const (
+	designators = "YMWDHMS" // the letter of each unit
+	billion     = 1_000_000_000
+	// maxCount is beyond what any unit can count before the year 9999, and so
+	// small that no sum of seconds below comes near to the range of int64.
+	maxCount  = 999_999_999_999
+	firstYear = 1
+	lastYear  = 9999
+	lastUnix  = 253402300799 // 9999-12-31T23:59:59Z
+)
+
+// IsZero reports whether d is the zero value: no duration at all. No text that
+// [Parse] accepts gives it.
+func (d Duration) IsZero() bool { return d == Duration{} }
+
+// String is the canonical text of d: no leading zeros, no units that count
+// nothing, a point for the fraction and no zeros after its last digit.
+// Parse(d.String()) gives d again. The zero value is the empty text.
+func (d Duration) String() string {
+	if d.IsZero() {
+		return ""
+	}
+	text := append(make([]byte, 0, MaxText), 'P')
+	timed := false
+	for u := years; u < unitCount; u++ {
+		fractional := d.part != 0 && d.of == u
+		if d.count[u] == 0 && !fractional {
+			continue
+		}
+		if u >= hours && !timed {
+			text, timed = append(text, 'T'), true
+		}
+		text = strconv.AppendInt(text, d.count[u], 10)
+		if fractional {
+			text = appendFraction(text, d.part)
+		}
+		text = append(text, designators[u])
+	}
+	return string(text)
+}
+
+// AddTo gives the instant at which something ends that begins at t and lasts
+// d: a whole second, in UTC, and always later than t.
+//
+// It counts from the beginning of the second that t lies in, so that the end
+// less the beginning, both cut to seconds as in the exp and iat claims
+// (RFC 7519, section 4.1), is exactly d. Years and months are added first, in
+// one step and by the calendar, with the day clamped to the end of the month
+// (31 January and one month is 28 or 29 February); then weeks of seven days
+// and days of 24 hours; then the time. A fraction is exact, and its end is
+// rounded up to the next whole second.
+//
+// It fails with [ErrNotPositive] when d is the zero value, and with
+// [ErrOverflow] when t or the end lies outside of the years 1 to 9999.
+func (d Duration) AddTo(t time.Time) (time.Time, error) {
+	if d.IsZero() {
+		return time.Time{}, fmt.Errorf("%w: there is no duration to add", ErrNotPositive)
+	}
+	if y := t.UTC().Year(); y < firstYear || y > lastYear {
+		return time.Time{}, fmt.Errorf("%w: it begins outside of the years %d to %d", ErrOverflow, firstYear, lastYear)
+	}
+	begin := time.Unix(t.Unix(), 0).UTC()
+	end, ok := d.endFrom(begin)
+	if !ok {
+		return time.Time{}, fmt.Errorf("%w: %s ends after the year %d", ErrOverflow, d, lastYear)
+	}
+	return end, nil
+}
+
+// endFrom adds d to a whole second in UTC; it is false beyond the last year.
+func (d Duration) endFrom(begin time.Time) (time.Time, bool) {
+	base, ok := addMonths(begin, d.count[years]*12+d.count[months])
+	if !ok {
+		return time.Time{}, false
+	}
+	var sum int64
+	for u := weeks; u < unitCount; u++ {
+		sum += d.count[u] * u.seconds()
+	}
+	if d.part != 0 {
+		length, ok := d.of.secondsFrom(base)
+		if !ok {
+			return time.Time{}, false
+		}
+		sum += (int64(d.part)*length + billion - 1) / billion
+	}
+	end := base.Unix() + sum
+	if end > lastUnix {
+		return time.Time{}, false
+	}
+	return time.Unix(end, 0).UTC(), true
+}
+
+// secondsFrom is the length of the one unit that begins at base.
+func (u unit) secondsFrom(base time.Time) (int64, bool) {
+	var n int64
+	switch u {
+	case years:
+		n = 12
+	case months:
+		n = 1
+	default:
+		return u.seconds(), true
+	}
+	next, ok := addMonths(base, n)
+	return next.Unix() - base.Unix(), ok
+}
+
+// seconds is the length of a unit that is always as long, and 0 for the others.
+func (u unit) seconds() int64 {
+	switch u {
+	case weeks:
+		return 7 * 86400
+	case days:
+		return 86400
+	case hours:
+		return 3600
+	case minutes:
+		return 60
+	case seconds:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// addMonths moves a whole second by n months, n not negative, and clamps the
+// day. It goes one year past the last, because a fraction may be of a year that
+// ends there; beyond, it is false before time.Date could wrap.
+func addMonths(t time.Time, n int64) (time.Time, bool) {
+	if n == 0 {
+		return t, true
+	}
+	y, m, day := t.Date()
+	count := int64(y)*12 + int64(m-time.January) + n
+	year, month := count/12, time.January+time.Month(count%12)
+	if year > lastYear+1 {
+		return time.Time{}, false
+	}
+	// Day 0 of the next month is the last day of this one.
+	last := time.Date(int(year), month+1, 0, 0, 0, 0, 0, time.UTC).Day()
+	hour, minute, second := t.Clock()
+	return time.Date(int(year), month, min(day, last), hour, minute, second, 0, time.UTC), true
+}
+
+// appendFraction writes billionths as a point and up to nine digits.
+func appendFraction(text []byte, part uint32) []byte {
+	text = append(text, '.')
+	for scale := uint32(billion / 10); part != 0; scale /= 10 {
+		text = append(text, byte('0'+part/scale))
+		part %= scale
+	}
+	return text
+}

@@ -1,0 +1,130 @@
+package key
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// MaxRing is how many keys one group may hold, destroyed ones included.
+const MaxRing = 1000
+
+// What a ring answers when it has no key to give.
+var (
+	// ErrUnknown: no key of that id in this ring.
+	ErrUnknown = errors.New("unknown key")
+	// ErrNoDefault: the caller named no key and the group has no default.
+	ErrNoDefault = errors.New("no default key")
+	// ErrNotActive: the key is there, and may not seal.
+	ErrNotActive = errors.New("key not active")
+)
+
+// Ring is all keys of one group, in the order they were added, and which of
+// them is the default. It is a value: nothing changes a ring that was handed
+// out. The zero value is the ring of a group that never had a key.
+type Ring struct {
+	keys      []Key
+	defaultID ID
+}
+
+// NewRing puts keys together again, as a store does on reading. defaultID may
+// be empty. The error wraps [ErrInvalid]: two keys of one id, more than
+// [MaxRing], a default that is not there, a key that contradicts itself.
+func NewRing(keys []Key, defaultID ID) (Ring, error) {
+	if len(keys) > MaxRing {
+		return Ring{}, errFull()
+	}
+	seen := make(map[ID]struct{}, len(keys))
+	for _, k := range keys {
+		if err := k.valid(); err != nil {
+			return Ring{}, err
+		}
+		if _, twice := seen[k.ID]; twice {
+			return Ring{}, errTwice(k.ID)
+		}
+		seen[k.ID] = struct{}{}
+	}
+	r := Ring{keys: slices.Clone(keys)}
+	if defaultID == "" {
+		return r, nil
+	}
+	if _, found := seen[defaultID]; !found {
+		return Ring{}, fmt.Errorf("%w: the default key %s is not in the ring", ErrInvalid, defaultID)
+	}
+	r.defaultID = defaultID
+	return r, nil
+}
+
+// Len says how many keys the ring holds.
+func (r Ring) Len() int { return len(r.keys) }
+
+// Keys returns the keys, in the order they were added. The slice is the
+// caller's to keep.
+func (r Ring) Keys() []Key { return slices.Clone(r.keys) }
+
+// Find returns the key of that id.
+func (r Ring) Find(id ID) (Key, bool) {
+	for i := range r.keys {
+		if r.keys[i].ID == id {
+			return r.keys[i], true
+		}
+	}
+	return Key{}, false
+}
+
+// DefaultID names the default key; empty when the group has none.
+func (r Ring) DefaultID() ID { return r.defaultID }
+
+// Sealing returns the key to seal a new token with: the one named, or the
+// default when id is empty. The error is [ErrUnknown], [ErrNoDefault] or
+// [ErrNotActive].
+func (r Ring) Sealing(id ID) (Key, error) {
+	if id == "" {
+		if r.defaultID == "" {
+			return Key{}, ErrNoDefault
+		}
+		id = r.defaultID
+	}
+	k, found := r.Find(id)
+	if !found {
+		return Key{}, ErrUnknown
+	}
+	if !k.CanSeal() {
+		return Key{}, ErrNotActive
+	}
+	return k, nil
+}
+
+// With returns a ring that also holds k, as its last. The error wraps
+// [ErrInvalid].
+func (r Ring) With(k Key) (Ring, error) {
+	if err := k.valid(); err != nil {
+		return Ring{}, err
+	}
+	if _, found := r.Find(k.ID); found {
+		return Ring{}, errTwice(k.ID)
+	}
+	if len(r.keys) >= MaxRing {
+		return Ring{}, errFull()
+	}
+	r.keys = append(slices.Clip(slices.Clone(r.keys)), k)
+	return r, nil
+}
+
+// WithDefault returns a ring that also holds k, as its last and its default.
+// The error wraps [ErrInvalid].
+func (r Ring) WithDefault(k Key) (Ring, error) {
+	if !k.CanSeal() {
+		return Ring{}, fmt.Errorf("%w: the default must be able to seal, %s is %s", ErrInvalid, k.ID, k.State)
+	}
+	next, err := r.With(k)
+	if err != nil {
+		return Ring{}, err
+	}
+	next.defaultID = k.ID
+	return next, nil
+}
+
+func errTwice(id ID) error { return fmt.Errorf("%w: %s is in the ring already", ErrInvalid, id) }
+
+func errFull() error { return fmt.Errorf("%w: a group holds at most %d keys", ErrInvalid, MaxRing) }

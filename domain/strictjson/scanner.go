@@ -1,0 +1,281 @@
+package strictjson
+
+import "unicode/utf16"
+
+// manyNames is from how many members on an object's names are looked up in a set: below it, comparing with each is faster and
+// allocates nothing; above it, comparing with each would take quadratic time.
+const manyNames = 16
+
+// span is where a value of the outermost object lies in the text.
+type span struct{ start, end int }
+
+// scanner proves one text. It descends one call per level, MaxDepth levels at most.
+type scanner struct {
+	text string
+	pos  int
+	// names holds the decoded member names of the objects that are open, the outermost first: at the end, its members alone.
+	names  []string
+	values []span // of the outermost object, in step with names
+}
+
+func (s *scanner) document() error {
+	s.space()
+	start := s.pos
+	if err := s.value(0); err != nil {
+		return err
+	}
+	if s.text[start] != '{' {
+		return &Error{Offset: start, err: ErrNotObject}
+	}
+	if s.space(); s.pos < len(s.text) {
+		return &Error{Offset: s.pos, err: ErrTrailing}
+	}
+	return nil
+}
+
+// value proves one value inside depth open objects and arrays.
+func (s *scanner) value(depth int) error {
+	switch c := s.peek(); c {
+	case '{':
+		return s.object(depth + 1)
+	case '[':
+		return s.array(depth + 1)
+	case '"':
+		return s.string()
+	case 't':
+		return s.word("true")
+	case 'f':
+		return s.word("false")
+	case 'n':
+		return s.word("null")
+	default:
+		return s.number()
+	}
+}
+
+func (s *scanner) object(depth int) error {
+	if depth > MaxDepth {
+		return &Error{Offset: s.pos, err: ErrDepth}
+	}
+	s.pos++
+	if s.space(); s.take('}') {
+		return nil
+	}
+	first := len(s.names)
+	var seen map[string]struct{}
+	for {
+		if err := s.name(first, &seen); err != nil {
+			return err
+		}
+		start := s.pos
+		if err := s.value(depth); err != nil {
+			return err
+		}
+		if depth == 1 {
+			s.values = append(s.values, span{start, s.pos})
+		}
+		s.space()
+		if s.take('}') {
+			break
+		}
+		if !s.take(',') {
+			return s.syntax()
+		}
+		s.space()
+	}
+	if depth > 1 {
+		s.names = s.names[:first]
+	}
+	return nil
+}
+
+// name proves a member name and the colon after it, and that the names of the same object, which begin at first, do not have it.
+func (s *scanner) name(first int, seen *map[string]struct{}) error {
+	start := s.pos
+	if s.peek() != '"' {
+		return s.syntax()
+	}
+	if err := s.string(); err != nil {
+		return err
+	}
+	name := unquote(s.text[start:s.pos])
+	if s.repeated(name, s.names[first:], seen) {
+		return &Error{Offset: start, Name: capped(name), err: ErrDuplicate}
+	}
+	s.names = append(s.names, name)
+	if s.space(); !s.take(':') {
+		return s.syntax()
+	}
+	s.space()
+	return nil
+}
+
+func (s *scanner) repeated(name string, before []string, seen *map[string]struct{}) bool {
+	if len(before) < manyNames {
+		for _, other := range before {
+			if other == name {
+				return true
+			}
+		}
+		return false
+	}
+	if *seen == nil {
+		*seen = make(map[string]struct{}, 2*manyNames)
+		for _, other := range before {
+			(*seen)[other] = struct{}{}
+		}
+	}
+	if _, known := (*seen)[name]; known {
+		return true
+	}
+	(*seen)[name] = struct{}{}
+	return false
+}
+
+func (s *scanner) array(depth int) error {
+	if depth > MaxDepth {
+		return &Error{Offset: s.pos, err: ErrDepth}
+	}
+	s.pos++
+	if s.space(); s.take(']') {
+		return nil
+	}
+	for {
+		if err := s.value(depth); err != nil {
+			return err
+		}
+		s.space()
+		if s.take(']') {
+			return nil
+		}
+		if !s.take(',') {
+			return s.syntax()
+		}
+		s.space()
+	}
+}
+
+// string proves a string and leaves pos behind its closing quote.
+func (s *scanner) string() error {
+	text, at := s.text, s.pos+1
+	for at < len(text) {
+		switch c := text[at]; {
+		case c == '"':
+			s.pos = at + 1
+			return nil
+		case c == '\\':
+			s.pos = at
+			if err := s.escape(); err != nil {
+				return err
+			}
+			at = s.pos
+		case c < ' ':
+			s.pos = at
+			return s.syntax()
+		default:
+			at++
+		}
+	}
+	s.pos = at
+	return s.syntax()
+}
+
+// escape proves one escape, or two that make a surrogate pair, and leaves pos behind it.
+func (s *scanner) escape() error {
+	start := s.pos
+	s.pos++
+	switch s.peek() {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		s.pos++
+		return nil
+	case 'u':
+		s.pos++
+	default:
+		return s.syntax()
+	}
+	r, ok := hex4(s.text[s.pos:])
+	if !ok {
+		return s.syntax()
+	}
+	s.pos += 4
+	if !utf16.IsSurrogate(r) {
+		return nil
+	}
+	if s.take('\\') && s.take('u') {
+		low, ok := hex4(s.text[s.pos:])
+		if !ok {
+			return s.syntax()
+		}
+		s.pos += 4
+		if utf16.DecodeRune(r, low) != '\uFFFD' {
+			return nil
+		}
+	}
+	return &Error{Offset: start, err: ErrUTF8}
+}
+
+func (s *scanner) number() error {
+	s.take('-')
+	if !s.take('0') && !s.digits() {
+		return s.syntax()
+	}
+	if s.take('.') && !s.digits() {
+		return s.syntax()
+	}
+	if s.take('e') || s.take('E') {
+		if !s.take('+') {
+			s.take('-')
+		}
+		if !s.digits() {
+			return s.syntax()
+		}
+	}
+	return nil
+}
+
+// digits passes over decimal digits and says whether there was any.
+func (s *scanner) digits() bool {
+	start := s.pos
+	for s.pos < len(s.text) && '0' <= s.text[s.pos] && s.text[s.pos] <= '9' {
+		s.pos++
+	}
+	return s.pos > start
+}
+
+func (s *scanner) word(word string) error {
+	for i := range len(word) {
+		if !s.take(word[i]) {
+			return s.syntax()
+		}
+	}
+	return nil
+}
+
+func (s *scanner) space() { s.pos = skipSpace(s.text, s.pos) }
+
+// peek is the byte at pos, and 0 at the end of the text: no value, name or escape has it.
+func (s *scanner) peek() byte {
+	if s.pos < len(s.text) {
+		return s.text[s.pos]
+	}
+	return 0
+}
+
+// take passes over c when it is next.
+func (s *scanner) take(c byte) bool {
+	if s.pos < len(s.text) && s.text[s.pos] == c {
+		s.pos++
+		return true
+	}
+	return false
+}
+
+func (s *scanner) syntax() error { return &Error{Offset: s.pos, err: ErrSyntax} }
+
+// skipSpace is the first offset from at on that is not white space (RFC 8259 section 2).
+func skipSpace(text string, at int) int {
+	for at < len(text) && (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r') {
+		at++
+	}
+	return at
+}
