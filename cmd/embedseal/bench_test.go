@@ -1,0 +1,272 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"embedseal/adapters/auditlog"
+	"embedseal/adapters/datadir"
+	"embedseal/adapters/jose"
+	"embedseal/app"
+	"embedseal/configs"
+	"embedseal/domain/apitoken"
+	"embedseal/domain/secret"
+	"embedseal/domain/token"
+	"embedseal/ports"
+)
+
+// connections is how many clients press on a server at once.
+const connections = 32
+
+// bench is the product as serve runs it: bbolt store, audit log in a file, rate
+// limiter on (its bounds far away, so that it counts and refuses nothing).
+type bench struct {
+	stores  stores
+	auditor ports.Auditor
+	service service
+	token   secret.Text
+	clock   ports.Clock
+}
+
+func newBench(b *testing.B) bench {
+	b.Helper()
+	cfg, err := configs.Load(configs.Input{Flags: map[string]string{
+		"data_dir": b.TempDir(), "http.listen": "127.0.0.1:0",
+		"rate.token_per_second": "1000000", "rate.token_burst": "1000000",
+	}})
+	must(b, err)
+	dir := datadir.At(cfg.DataDir)
+	must(b, ensureStore(b.Context(), cfg, dir))
+	s, release, err := openStores(b.Context(), cfg)
+	must(b, err)
+	b.Cleanup(release)
+	auditor, closeLog, err := auditlog.Open(auditlog.Config{Path: auditPath(cfg, dir)})
+	must(b, err)
+	b.Cleanup(closeLog)
+	made, err := bootstrap(b.Context(), dir, s, auditor)
+	must(b, err)
+	run, err := newService(httpConfig(cfg), s, auditor, cfg.ChartClaim, slog.New(slog.DiscardHandler))
+	must(b, err)
+	return bench{stores: s, auditor: auditor, service: run, token: secret.New(made.APIToken), clock: wallClock{}}
+}
+
+type wallClock struct{}
+
+func (wallClock) Now() time.Time { return time.Now().UTC() }
+
+func must(b *testing.B, err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// The request of PROTOCOL.md section 1, without a key id.
+const benchBody = `{"provided_id": "customer_1", "embed_id": "abcde", "expiration": "PT1H", ` +
+	`"rb_allowed_features": ["flt", "srt"], "disable_editable_section_editing": true, "embed_origin": "https://your-domain.com/"}`
+
+// BenchmarkMint is the use-case in process: authentication, policy, key, seal,
+// audit record written.
+func BenchmarkMint(b *testing.B) {
+	run := newBench(b)
+	auth := app.NewAuthenticator(run.stores.Groups, run.clock)
+	defaults := app.NewDefaultKeys(run.stores.Keys, nil, run.auditor, run.clock, nil)
+	minter := app.NewMinter(run.stores.Keys, defaults, jose.New(), run.auditor, run.clock, token.ChartClaim{})
+	customer, embed, lifetime, origin, yes := "customer_1", "abcde", "PT1H", "https://your-domain.com/", true
+	draft := token.Draft{
+		ProvidedID: &customer, EmbedID: &embed, Expiration: &lifetime, EmbedOrigin: &origin,
+		Features: []string{"flt", "srt"}, DisableEditing: &yes,
+	}
+	call := app.Call{RequestID: "bench", Remote: "127.0.0.1"}
+	b.ReportAllocs()
+	for b.Loop() {
+		caller, err := auth.Authenticate(b.Context(), run.token.Reveal(), apitoken.Mint)
+		must(b, err)
+		_, err = minter.Mint(b.Context(), call, caller, draft)
+		must(b, err)
+	}
+}
+
+// BenchmarkHTTPFloor is the least a server can do: net/http, the same body
+// decoded with encoding/json, sealed with the standard library, answered.
+func BenchmarkHTTPFloor(b *testing.B) { benchmarkHTTP(b, floorHandler(b), "x") }
+
+// BenchmarkHTTPMint is the product on the same road.
+func BenchmarkHTTPMint(b *testing.B) {
+	run := newBench(b)
+	benchmarkHTTP(b, run.service.Server.Handler(), run.token.Reveal())
+}
+
+// BenchmarkHTTPRatio runs both in turns, and reports how much of the floor's
+// requests per second the product makes.
+func BenchmarkHTTPRatio(b *testing.B) {
+	run := newBench(b)
+	floor, mint := serveHTTP(b, floorHandler(b)), serveHTTP(b, run.service.Server.Handler())
+	var floorRate, mintRate float64
+	rounds := 0
+	for b.Loop() {
+		for range 5 {
+			floorRate += press(b, floor, "x", 500*time.Millisecond)
+			mintRate += press(b, mint, run.token.Reveal(), 500*time.Millisecond)
+			rounds++
+		}
+	}
+	b.ReportMetric(floorRate/float64(rounds), "floor-req/s")
+	b.ReportMetric(mintRate/float64(rounds), "mint-req/s")
+	b.ReportMetric(mintRate/floorRate, "mint/floor")
+	b.ReportMetric(0, "ns/op")
+}
+
+func benchmarkHTTP(b *testing.B, handler http.Handler, apiToken string) {
+	address := serveHTTP(b, handler)
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	b.ReportAllocs()
+	b.ResetTimer()
+	askAll(b, address, apiToken, func() bool { return left.Add(-1) >= 0 })
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
+}
+
+// press asks for as long as it is told, and returns the requests per second.
+func press(b *testing.B, address, apiToken string, long time.Duration) float64 {
+	b.Helper()
+	var done atomic.Int64
+	begin := time.Now()
+	askAll(b, address, apiToken, func() bool {
+		done.Add(1)
+		return time.Since(begin) < long
+	})
+	return float64(done.Load()) / time.Since(begin).Seconds()
+}
+
+func serveHTTP(b *testing.B, handler http.Handler) string {
+	b.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
+	must(b, err)
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+	go func() { _ = server.Serve(listener) }()
+	b.Cleanup(func() { _ = server.Shutdown(context.Background()) })
+	return listener.Addr().String()
+}
+
+// askAll sends the same request over each connection, one after the other,
+// while more says so. It fails the benchmark at the first answer that is not
+// 200.
+func askAll(b *testing.B, address, apiToken string, more func() bool) {
+	b.Helper()
+	request := fmt.Appendf(nil, "POST /api/generate_jwt/ HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"+
+		"Explo-Authorization: Token %s\r\nContent-Length: %d\r\n\r\n%s", address, apiToken, len(benchBody), benchBody)
+	var group sync.WaitGroup
+	for range connections {
+		group.Go(func() {
+			conn, err := (&net.Dialer{}).DialContext(b.Context(), "tcp", address)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			defer func() { _ = conn.Close() }()
+			in := bufio.NewReader(conn)
+			for more() {
+				if err := exchange(conn, in, request); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+// exchange is as little of an HTTP client as will do, so that the client costs
+// little beside the server.
+func exchange(conn net.Conn, in *bufio.Reader, request []byte) error {
+	if _, err := conn.Write(request); err != nil {
+		return err
+	}
+	length := -1
+	for first := true; ; first = false {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		if first && !bytes.HasPrefix(line, []byte("HTTP/1.1 200")) {
+			return fmt.Errorf("answered %s", line)
+		}
+		if len(line) == 0 {
+			break
+		}
+		if name, value, _ := bytes.Cut(line, []byte(": ")); textproto.CanonicalMIMEHeaderKey(string(name)) == "Content-Length" {
+			if length, err = strconv.Atoi(string(value)); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := io.CopyN(io.Discard, in, int64(length))
+	return err
+}
+
+// floorHandler decodes the body and seals with the standard library, and does
+// nothing else.
+func floorHandler(b *testing.B) http.Handler {
+	b.Helper()
+	block, err := aes.NewCipher([]byte("0123456789abcdef0123456789abcdef"))
+	must(b, err)
+	aead, err := cipher.NewGCM(block)
+	must(b, err)
+	header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"dir","enc":"A256GCM","kid":"aa111111-1a11-111a-aa11-1aaaa11a1a11"}`))
+	type request struct {
+		ProvidedID     string   `json:"provided_id"`
+		EmbedID        string   `json:"embed_id"`
+		Expiration     string   `json:"expiration"`
+		Features       []string `json:"rb_allowed_features"`
+		DisableEditing bool     `json:"disable_editable_section_editing"`
+		EmbedOrigin    string   `json:"embed_origin"`
+	}
+	type claims struct {
+		Cst string   `json:"cst"`
+		Dsh string   `json:"dsh"`
+		Exp int64    `json:"exp"`
+		Iat int64    `json:"iat"`
+		Iss string   `json:"iss"`
+		Rbc []string `json:"rbc"`
+		Des bool     `json:"des"`
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var asked request
+		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		now := time.Now().Unix()
+		plain, err := json.Marshal(claims{asked.ProvidedID, asked.EmbedID, now + 3600, now, asked.EmbedOrigin, asked.Features, asked.DisableEditing})
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		iv := make([]byte, 12)
+		_, _ = rand.Read(iv)
+		sealed := aead.Seal(nil, iv, plain, []byte(header))
+		cut := len(sealed) - 16
+		encode := base64.RawURLEncoding.EncodeToString
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"success": 1, "jwt": "%s..%s.%s.%s"}`, header, encode(iv), encode(sealed[:cut]), encode(sealed[cut:]))
+	})
+}
