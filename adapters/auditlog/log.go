@@ -48,8 +48,8 @@ type Log struct {
 // output is what the log needs of a file; tests break it.
 type output interface {
 	io.Writer
+	Stat() (os.FileInfo, error)
 	Truncate(size int64) error
-	Close() error
 }
 
 // Open opens the log for appending. The returned func closes it. A last line
@@ -98,15 +98,22 @@ func (l *Log) Record(_ context.Context, e audit.Event) error {
 		l.torn = false
 		return nil
 	}
-	if n > 0 && l.out.Truncate(l.size) != nil {
-		l.torn = true
+	if n > 0 && !l.takeBack(n) {
+		l.torn = l.line[n-1] != '\n'
 		l.size += int64(n)
 	}
 	return fmt.Errorf("%w: auditlog: write %s: %w", ports.ErrUnavailable, l.path, err)
 }
 
+// takeBack removes the last n bytes, if they are the end of the file still: one
+// that was rotated, or that others write to as well, is left alone.
+func (l *Log) takeBack(n int) bool {
+	info, err := l.out.Stat()
+	return err == nil && info.Mode().IsRegular() && info.Size() == l.size+int64(n) && l.out.Truncate(l.size) == nil
+}
+
 // stream is a standard stream: nothing to take back, and not ours to close.
 type stream struct{ io.Writer }
 
-func (stream) Truncate(int64) error { return errors.ErrUnsupported }
-func (stream) Close() error         { return nil }
+func (stream) Stat() (os.FileInfo, error) { return nil, errors.ErrUnsupported }
+func (stream) Truncate(int64) error       { return errors.ErrUnsupported }

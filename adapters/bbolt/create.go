@@ -89,7 +89,7 @@ func build(ctx context.Context, path string, fill func(*medium) error) (temp str
 	if err != nil {
 		return temp, errors.Join(err, ignoreClosed(f.Close()))
 	}
-	m := &medium{path: temp, db: db, file: f}
+	m := newMedium(temp, db, f)
 	defer m.Close()
 	err = guarded(func() error {
 		return db.Update(func(tx *bolt.Tx) error {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -215,16 +216,21 @@ func sentinelOf(err error) error {
 // advice says what the operator can do.
 func advice(err error) string {
 	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case isErrno(err, syscall.ENOSPC), isErrno(err, syscall.EDQUOT):
 		return "; free some space and try again"
-	case errors.Is(err, syscall.EFBIG):
+	case isErrno(err, syscall.EFBIG):
 		return "; raise the limit on the size of files"
-	case errors.Is(err, syscall.EIO):
-		return "; look at the disk and the kernel's log"
+	case isErrno(err, syscall.EIO):
+		return "; look at the disk and at the kernel's log"
+	case isErrno(err, syscall.EROFS):
+		return "; the file system is read-only"
 	case errors.Is(err, fs.ErrPermission):
 		return "; the file and its directory must belong to the user that runs embedseal"
-	case errors.Is(err, syscall.EROFS):
-		return "; the file system is read-only"
 	}
 	return ""
+}
+
+// isErrno also looks at the text: bbolt does not wrap all of its errors.
+func isErrno(err error, errno syscall.Errno) bool {
+	return errors.Is(err, errno) || strings.Contains(err.Error(), errno.Error())
 }

@@ -24,6 +24,8 @@ type medium struct {
 	mu   sync.RWMutex
 	db   *bolt.DB // nil while closed
 	file *os.File // the handle that db works with
+	// pageSize is asked of bbolt while the file is mapped for certain.
+	pageSize uint64
 
 	// damage is set once bbolt has panicked: nothing is written after that.
 	damage atomic.Pointer[faultError]
@@ -39,7 +41,19 @@ func openMedium(ctx context.Context, path string) (*medium, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &medium{path: path, db: db, file: file}, nil
+	return newMedium(path, db, file), nil
+}
+
+func newMedium(path string, db *bolt.DB, file *os.File) *medium {
+	m := &medium{path: path}
+	m.attach(db, file)
+	return m
+}
+
+func (m *medium) attach(db *bolt.DB, file *os.File) {
+	m.db, m.file, m.pageSize = db, file, uint64(db.Info().PageSize) //nolint:gosec // never negative
+	m.damage.Store(nil)
+	m.stuck.Store(false)
 }
 
 // Load implements records.Medium.
@@ -156,7 +170,7 @@ func (m *medium) metaPages() ([]byte, error) {
 	if err := readAt(m.file, pages[:each], 0, 0); err != nil {
 		return nil, err
 	}
-	if err := readAt(m.file, pages[each:], uint64(m.db.Info().PageSize), 1); err != nil { //nolint:gosec // never negative
+	if err := readAt(m.file, pages[each:], m.pageSize, 1); err != nil {
 		return nil, err
 	}
 	return pages, nil
@@ -178,9 +192,7 @@ func (m *medium) Reopen() error {
 	if err != nil {
 		return err
 	}
-	m.db, m.file = db, file
-	m.damage.Store(nil)
-	m.stuck.Store(false)
+	m.attach(db, file)
 	return nil
 }
 

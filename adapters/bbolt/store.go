@@ -20,6 +20,9 @@ type Store struct{ records *records.Store }
 //
 // Errors: ErrUnavailable, ctx.Err(), or that of a master key that is none.
 func Create(ctx context.Context, c Config) (created bool, err error) {
+	if c.MasterKey.IsZero() {
+		return false, fmt.Errorf("bbolt: create %s: %w: there is none", c.Path, records.ErrMasterKey)
+	}
 	return createDatabase(ctx, c.Path, func(m *medium) error {
 		return records.Create(m, c.MasterKey, func(p []byte) { _, _ = rand.Read(p) }) // never fails
 	})
@@ -31,6 +34,9 @@ func Create(ctx context.Context, c Config) (created bool, err error) {
 // Errors: ErrNotFound, ErrHeld when another process has it open for longer than
 // a second, ErrWrongMasterKey, ErrCorrupt, ErrUnavailable, ctx.Err().
 func Open(ctx context.Context, c Config) (*Store, func(), error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
 	sweep(c.Path)
 	m, err := openMedium(ctx, c.Path)
 	if err != nil {

@@ -4,6 +4,7 @@ package cache
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"embedseal/domain/group"
@@ -20,8 +21,9 @@ var (
 // expires: their own writes invalidate. It is both stores at once, because
 // making and deleting a group empties its ring too.
 //
-// A fill that began before an invalidation is dropped: it may hold what was
-// there before. An answer "not found" is not kept, so that strangers who ask for
+// While a write is under way nothing is known of its group, and a fill that began
+// before its end is dropped: it may hold what was there before, and nobody who
+// saw the new record is shown the old one again. An answer "not found" is not kept, so that strangers who ask for
 // groups that do not exist fill nothing.
 type Local struct {
 	keys   ports.KeyStore
@@ -35,6 +37,7 @@ type Local struct {
 // sake of its generation.
 type entry struct {
 	generation uint64
+	writes     int // that are under way
 	group      *group.Group
 	ring       *key.Ring
 }
@@ -62,7 +65,7 @@ func (l *Local) Ring(ctx context.Context, g group.ID) (key.Ring, error) {
 
 // UpdateRing implements ports.KeyStore.
 func (l *Local) UpdateRing(ctx context.Context, g group.ID, change func(key.Ring) (key.Ring, error)) error {
-	defer l.invalidate(g)
+	defer l.writing(g)()
 	return l.keys.UpdateRing(ctx, g, change)
 }
 
@@ -73,11 +76,12 @@ func (l *Local) Group(ctx context.Context, id group.ID) (group.Group, error) {
 	}
 	known, generation := l.look(id)
 	if known.group != nil {
-		return *known.group, nil
+		return own(*known.group), nil
 	}
 	g, err := l.groups.Group(ctx, id)
 	if err == nil {
-		l.fill(id, generation, func(e *entry) { e.group = &g })
+		kept := own(g)
+		l.fill(id, generation, func(e *entry) { e.group = &kept })
 	}
 	return g, err
 }
@@ -87,20 +91,26 @@ func (l *Local) Groups(ctx context.Context) ([]group.ID, error) { return l.group
 
 // CreateGroup implements ports.GroupStore.
 func (l *Local) CreateGroup(ctx context.Context, g group.Group) error {
-	defer l.invalidate(g.ID)
+	defer l.writing(g.ID)()
 	return l.groups.CreateGroup(ctx, g)
 }
 
 // UpdateGroup implements ports.GroupStore.
 func (l *Local) UpdateGroup(ctx context.Context, id group.ID, change func(group.Group) (group.Group, error)) error {
-	defer l.invalidate(id)
+	defer l.writing(id)()
 	return l.groups.UpdateGroup(ctx, id, change)
 }
 
 // DeleteGroup implements ports.GroupStore.
 func (l *Local) DeleteGroup(ctx context.Context, id group.ID) error {
-	defer l.invalidate(id)
+	defer l.writing(id)()
 	return l.groups.DeleteGroup(ctx, id)
+}
+
+// own gives the caller a slice of tokens that is theirs to keep.
+func own(g group.Group) group.Group {
+	g.Tokens = slices.Clone(g.Tokens)
+	return g
 }
 
 // look returns what is known, and the generation that a fill must name.
@@ -116,25 +126,34 @@ func (l *Local) look(g group.ID) (entry, uint64) {
 func (l *Local) fill(g group.ID, generation uint64, put func(*entry)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.entries[g]
-	if e == nil {
-		e = &entry{}
-		l.entries[g] = e
-	}
-	if e.generation == generation {
+	if e := l.entry(g); e.generation == generation && e.writes == 0 {
 		put(e)
 	}
 }
 
-// invalidate runs after a write, whatever came of it: with an unknown outcome
-// only a read can tell.
-func (l *Local) invalidate(g group.ID) {
+// writing forgets the group for as long as a write takes. The returned func
+// runs after it, whatever came of it: with an unknown outcome only a read can
+// tell.
+func (l *Local) writing(g group.ID) (done func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	e := l.entry(g)
+	e.writes++
+	e.group, e.ring = nil, nil
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		e.writes--
+		e.generation++
+	}
+}
+
+// entry returns the group's entry, which stays for good. The caller holds mu.
+func (l *Local) entry(g group.ID) *entry {
 	e := l.entries[g]
 	if e == nil {
 		e = &entry{}
 		l.entries[g] = e
 	}
-	*e = entry{generation: e.generation + 1}
+	return e
 }

@@ -70,25 +70,25 @@ func campaign(t *testing.T, b backend, rounds int) {
 	t.Helper()
 	seed := newSeed(t)
 	random := rand.New(rand.NewPCG(seed, 0))
-	start, first := measure(t, b)
+	ready, three := measure(t, b)
 	var sum tally
 	var dir string
 	var storeSeed uint64
 	done := 0
 	for round := range rounds {
-		isFresh := round%freshEvery == 0
-		if isFresh {
+		if round%freshEvery == 0 {
 			dir, storeSeed, done = t.TempDir(), seed+uint64(round), 0
 			sum.fresh++
 		}
-		// A fresh round ends between the start of the process and a few writes
-		// later; another one begins where the last one ended, and may end while
-		// the store is being opened, but mostly later.
-		delay := start/2 + time.Duration(random.Int64N(int64(first)))
-		if !isFresh {
-			delay = start*3/4 + time.Duration(random.Int64N(int64(2*first)))
-		}
 		w := startWriter(t, b, dir, storeSeed, done)
+		// Half of the kills come while the store is being created or opened, or
+		// soon after; the others among the writes.
+		delay := ready/3 + randomUpTo(random, ready)
+		if round%freshEvery != 0 && random.IntN(4) != 0 || random.IntN(4) == 0 {
+			for !w.ready && w.listen() {
+			}
+			delay = randomUpTo(random, 2*(three-ready))
+		}
 		time.Sleep(delay)
 		w.kill(t)
 		sum.rounds++
@@ -110,9 +110,13 @@ func campaign(t *testing.T, b backend, rounds int) {
 	}
 }
 
+func randomUpTo(random *rand.Rand, most time.Duration) time.Duration {
+	return time.Duration(random.Int64N(int64(most) + 1))
+}
+
 // measure is how long a writer takes until it is ready, and until its third
 // write is acknowledged.
-func measure(t *testing.T, b backend) (ready, third time.Duration) {
+func measure(t *testing.T, b backend) (ready, three time.Duration) {
 	t.Helper()
 	begin := time.Now()
 	w := startWriter(t, b, t.TempDir(), 1, 0)
@@ -164,12 +168,14 @@ func TestAWriterThatAcknowledgesTooEarlyIsCaught(t *testing.T) {
 		t.Run(b.name, func(t *testing.T) {
 			seed := newSeed(t)
 			random := rand.New(rand.NewPCG(seed, 1))
-			_, third := measure(t, b)
+			ready, three := measure(t, b)
 			const most = 60
 			for round := range most {
 				dir := t.TempDir()
 				w := startWriter(t, b, dir, seed, 0, envEarly+"=1")
-				time.Sleep(third + time.Duration(random.Int64N(int64(third))))
+				for !w.ready && w.listen() {
+				}
+				time.Sleep(three - ready + randomUpTo(random, three-ready))
 				w.kill(t)
 				_, err := check(t.Context(), b, dir, seed, 0, w)
 				if errors.Is(err, errLost) {
@@ -215,7 +221,8 @@ func writerEnv(b backend, dir string, seed uint64, first, count int, more ...str
 func startCommand(t *testing.T, args, env []string) *writer {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), env...)
+	// The race detector makes a process wait a second before it ends.
+	cmd.Env = append(append([]string{"GORACE=atexit_sleep_ms=0"}, os.Environ()...), env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -74,10 +74,15 @@ func write(b backend) int {
 				break
 			}
 			refused(strconv.Itoa(i), err)
-			if there, err := settled(ctx, s); err != nil || tries == 3 {
+			there, err := settled(ctx, s)
+			if err != nil {
 				return refused("read", err)
-			} else if there == next.String() {
+			}
+			if there == next.String() {
 				break
+			}
+			if tries == 3 {
+				return refused("all", errors.New("gave up"))
 			}
 		}
 		if os.Getenv(envEarly) == "" {

@@ -1,6 +1,7 @@
 package file_test
 
 import (
+	"os"
 	"testing"
 
 	"embedseal/adapters/file"
@@ -8,7 +9,12 @@ import (
 	"embedseal/ports/porttest"
 )
 
+// TestDamage tries a dozen places of each file, and every one in a long run.
 func TestDamage(t *testing.T) {
+	samples := 12
+	if os.Getenv("EMBEDSEAL_LONG") != "" {
+		samples = 0
+	}
 	porttest.Damage(t, porttest.Sealed{
 		Open: func(t *testing.T, dir string, create, otherKey bool) (ports.GroupStore, ports.KeyStore, func(), error) {
 			c := file.Config{Dir: dir, MasterKey: masterKey(1)}
@@ -27,6 +33,6 @@ func TestDamage(t *testing.T) {
 			return file.NewGroupStore(s), file.NewKeyStore(s), closing, nil
 		},
 		Ignored: []string{"lock"},
-		Samples: 60,
+		Samples: samples,
 	})
 }

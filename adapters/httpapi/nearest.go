@@ -12,6 +12,12 @@ import (
 // known one. Embed secrets and API tokens are longer.
 const maxShown = 20
 
+// maxUnknown is how many unknown members are named one by one, so that neither
+// the answer nor the audit record grows with the body.
+const maxUnknown = 16
+
+const notShown = "(not shown)"
+
 func known(name string) bool { return slices.Contains(token.Fields(), name) }
 
 // unknownMember is the fault of a member that no request has. Its name is
@@ -24,9 +30,13 @@ func unknownMember(name string) token.Fault {
 		fault.Detail += fmt.Sprintf("; did you mean %s?", near)
 	}
 	if !word(name) || near == "" && len(name) > maxShown {
-		fault.Field = "(not shown)"
+		fault.Field = notShown
 	}
 	return fault
+}
+
+func moreUnknown(n int) token.Fault {
+	return token.Fault{Field: notShown, Code: token.FaultMember, Detail: fmt.Sprintf("%d more members that no request has", n)}
 }
 
 func word(s string) bool {

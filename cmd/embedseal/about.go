@@ -78,7 +78,11 @@ func (p *program) manCommand() *cobra.Command {
 				if err := doc.GenManTree(c.Root(), header, dir); err != nil {
 					return fmt.Errorf("write the pages: %w", err)
 				}
-				return p.showText("dir", dir+"\n")
+				if p.output == "json" {
+					return p.printJSON(map[string]string{"dir": dir})
+				}
+				p.say("%s", dir)
+				return nil
 			}
 			of, rest, err := c.Root().Find(args)
 			if err != nil || len(rest) > 0 {

@@ -78,7 +78,7 @@ func must(b *testing.B, err error) {
 	}
 }
 
-// The request of PROTOCOL.md section 1, without a key id.
+// The documented request, without a key id.
 const benchBody = `{"provided_id": "customer_1", "embed_id": "abcde", "expiration": "PT1H", ` +
 	`"rb_allowed_features": ["flt", "srt"], "disable_editable_section_editing": true, "embed_origin": "https://your-domain.com/"}`
 

@@ -5,7 +5,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +23,9 @@ import (
 	"embedseal/domain/secret"
 	"embedseal/ports"
 )
+
+// patience is how long an init waits for another one.
+const patience = 2 * time.Second
 
 // firstGroup is the group that init makes.
 const firstGroup = group.ID("default")
@@ -62,6 +70,9 @@ func (p *program) initialise(ctx context.Context, cfg configs.Config) error {
 		return usage(errors.New("init --store memory would make nothing that lasts; use: embedseal serve --dev"))
 	}
 	dir := datadir.At(cfg.DataDir)
+	if err := ownDirectory(dir); err != nil {
+		return err
+	}
 	tightened, err := dir.Make()
 	if err != nil {
 		return err
@@ -72,7 +83,7 @@ func (p *program) initialise(ctx context.Context, cfg configs.Config) error {
 	if err := ensureStore(ctx, cfg, dir); err != nil {
 		return err
 	}
-	s, release, err := openStores(ctx, cfg)
+	s, release, err := openWhenFree(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -91,6 +102,23 @@ func (p *program) initialise(ctx context.Context, cfg configs.Config) error {
 		return err
 	}
 	return dir.Remove(datadir.Pending)
+}
+
+// ownDirectory refuses a directory that cannot be meant for one program: making
+// it a data directory would close it to everybody else.
+func ownDirectory(dir datadir.Dir) error {
+	info, err := os.Stat(dir.String())
+	if err != nil { // making it will tell
+		return nil //nolint:nilerr // see above
+	}
+	absolute, err := filepath.Abs(dir.String())
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", dir, err)
+	}
+	if info.Mode()&fs.ModeSticky != 0 || filepath.Dir(absolute) == absolute {
+		return fmt.Errorf("%s is shared with others; choose a directory of its own with --data-dir", dir)
+	}
+	return nil
 }
 
 // ensureStore makes the master key and the store, in this order, so that a kill
@@ -118,6 +146,22 @@ func ensureStore(ctx context.Context, cfg configs.Config, dir datadir.Dir) error
 		}
 	}
 	return createStore(ctx, cfg.Store, dir, master)
+}
+
+// openWhenFree opens the store, and waits a little while another process has
+// it: that may be another init.
+func openWhenFree(ctx context.Context, cfg configs.Config) (stores, func(), error) {
+	for deadline := time.Now().Add(patience); ; {
+		s, release, err := openStores(ctx, cfg)
+		if !errors.Is(err, ports.ErrHeld) || time.Now().After(deadline) {
+			return s, release, err
+		}
+		select {
+		case <-ctx.Done():
+			return s, release, ctx.Err()
+		case <-time.After(patience / 100):
+		}
+	}
 }
 
 func newMasterKey() secret.Text {
@@ -178,7 +222,7 @@ func (p *program) showInit(cfg configs.Config, made initialised) error {
 		p.say("Key id      %s", made.KeyID)
 	}
 	p.hints(cfg.HTTP.Listen, `"$(cat `+shellQuote(made.APITokenFile)+`)"`, made.KeyValue)
-	return nil
+	return p.printed.failure()
 }
 
 // hints are commands to paste. The token is read from its file, so that it is
@@ -190,14 +234,30 @@ func (p *program) hints(listen, token, value string) {
 	p.say("")
 	p.say("With the server running (embedseal serve), mint a token:")
 	p.say("")
-	p.say("  curl -sS -X POST 'http://%s/api/generate_jwt/' \\", listen)
+	p.say("  curl -sS -X POST 'http://%s/api/generate_jwt/' \\", reachable(listen))
 	p.say("    -H 'Content-Type: application/json' -H 'Explo-Authorization: Token '%s \\", token)
 	p.say(`    -d '{"provided_id": "customer_1", "embed_id": "abcde", "expiration": "PT1H"}' | tee answer.json`)
 	p.say("")
 	p.say("and look into it:")
 	p.say("")
-	p.say("  printf %%s '%s' | %s inspect --secret-file - --token-file answer.json", value, p.self)
+	p.say("  printf %%s '%s' | %s inspect --secret-file - --token-file answer.json", value, shellQuote(p.self))
 	p.say("")
 }
 
-func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+// reachable is the address at which this machine reaches a listener.
+func reachable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); err != nil || host != "" && (ip == nil || !ip.IsUnspecified()) {
+		return listen
+	}
+	return net.JoinHostPort("127.0.0.1", port)
+}
+
+// shellQuote makes one word of s for a shell.
+func shellQuote(s string) string {
+	plain := strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-") == ""
+	if plain && s != "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -21,18 +22,25 @@ type program struct {
 
 	// output is --output: text or json.
 	output string
+	// printed is stdout, and remembers that something could not be written.
+	printed *printer
 	// configFile is --config.
 	configFile string
 }
 
 // run runs the verb that the arguments name, and returns the exit code.
 func (p *program) run(ctx context.Context) int {
+	p.printed = &printer{to: p.stdout}
+	p.stdout = p.printed
 	root := p.root()
 	root.SetArgs(p.args)
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = verb(p.printed.failure)
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -84,6 +92,24 @@ func (p *program) printJSON(v any) error {
 	return nil
 }
 
+// printer keeps the first failure, so that text which is printed line by line
+// need not be asked about each.
+type printer struct {
+	to  io.Writer
+	err error
+}
+
+func (w *printer) Write(data []byte) (int, error) {
+	n, err := w.to.Write(data)
+	if err != nil && w.err == nil {
+		w.err = fmt.Errorf("write the answer: %w", err)
+	}
+	return n, err //nolint:wrapcheck // as the io.Writer beneath says it
+}
+
+// failure is what went wrong so far; nil when all was printed.
+func (w *printer) failure() error { return w.err }
+
 func (p *program) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(p.stdout, format+"\n", args...)
 }
@@ -92,12 +118,19 @@ func (p *program) warn(format string, args ...any) {
 	_, _ = fmt.Fprintf(p.stderr, format+"\n", args...)
 }
 
+// wantsJSON also looks at the arguments themselves: they may be what is wrong,
+// and then nobody has parsed them.
+func (p *program) wantsJSON() bool {
+	asked := strings.Join(p.args, "\x00") + "\x00"
+	return p.output == "json" || strings.Contains(asked, "--output=json\x00") || strings.Contains(asked, "--output\x00json\x00")
+}
+
 // complain prints what went wrong: one line, or for a list of faults one each.
 func (p *program) complain(err error, code int) {
 	if errors.Is(err, errSaid) {
 		return
 	}
-	if p.output == "json" {
+	if p.wantsJSON() {
 		encoder := json.NewEncoder(p.stderr)
 		encoder.SetEscapeHTML(false)
 		_ = encoder.Encode(map[string]any{"error": err.Error(), "exit_code": code})

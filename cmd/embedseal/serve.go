@@ -29,18 +29,19 @@ func (p *program) serveCommand() *cobra.Command {
 		Short: "Answer mint requests over HTTP",
 		Long: "serve opens the store in the data directory and listens. It makes no store: embedseal init does.\n" +
 			"SIGTERM and SIGINT let requests under way finish, then it exits with 0.\n\n" +
-			"With --dev it makes a store in memory, prints its token and its secret, and forgets all on exit.",
+			"With --dev, which is the same as --store memory, it makes a store in memory, prints its token and its\n" +
+			"secret, and forgets all on exit.",
 		Example: "  embedseal serve --dev\n  embedseal serve --data-dir /var/lib/embedseal --store bbolt --listen 127.0.0.1:8080",
 	}
 	c.Flags().BoolVar(&dev, "dev", false, "try it out: a store in memory, on loopback only, lost on exit")
-	load := p.settings(c)
+	load := p.settings(c, serverKeys()...)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return verb(func() error {
 			cfg, err := load()
 			if err != nil {
 				return err
 			}
-			if dev {
+			if dev = dev || cfg.Store == storeMemory; dev {
 				if err := makeDev(&cfg, c); err != nil {
 					return err
 				}
@@ -63,7 +64,7 @@ func makeDev(cfg *configs.Config, c *cobra.Command) error {
 		return usage(err)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return usage(fmt.Errorf("--dev listens on loopback only, not on %s", cfg.HTTP.Listen))
+		return usage(fmt.Errorf("a store in memory is served on loopback only, not on %s", cfg.HTTP.Listen))
 	}
 	cfg.Store = storeMemory
 	return nil

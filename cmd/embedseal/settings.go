@@ -18,6 +18,17 @@ func storeKeys() []string {
 	return []string{"store", "data_dir", "master_key_file", "audit.path"}
 }
 
+// serverKeys are all but those of a client.
+func serverKeys() []string {
+	var paths []string
+	for _, k := range configs.Keys() {
+		if k.Path == "data_dir" || !slices.Contains(clientKeys(), k.Path) {
+			paths = append(paths, k.Path)
+		}
+	}
+	return paths
+}
+
 func clientKeys() []string { return []string{"server", "api_token_file", "data_dir"} }
 
 // settings gives a verb one flag for each key named in paths (all of them when
@@ -61,10 +72,13 @@ func (p *program) settings(c *cobra.Command, paths ...string) func() (configs.Co
 // read the token of a client, nor a client the master key.
 func unread(paths []string) []string {
 	var secrets []string
+	if len(paths) == 0 { // all is looked at
+		return nil
+	}
 	if !slices.Contains(paths, "server") {
 		secrets = append(secrets, "api_token")
 	}
-	if len(paths) > 0 && !slices.Contains(paths, "store") {
+	if !slices.Contains(paths, "store") {
 		secrets = append(secrets, "master_key")
 	}
 	return secrets

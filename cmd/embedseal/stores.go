@@ -46,7 +46,7 @@ func openStores(ctx context.Context, cfg configs.Config) (stores, func(), error)
 	}
 	s, release, err := openSealed(ctx, cfg.Store, dir, master)
 	if err != nil {
-		return stores{}, nil, err
+		return stores{}, nil, unusable(err)
 	}
 	local := cache.NewLocal(s.Keys, s.Groups)
 	return stores{Keys: local, Groups: local}, release, nil
@@ -93,12 +93,20 @@ func storeName(store string) string {
 
 func bboltConfig(dir datadir.Dir, master secret.Text) (bbolt.Config, error) {
 	k, err := bbolt.ParseMasterKey(master.Reveal())
-	return bbolt.Config{Path: dir.Path(datadir.BoltStore), MasterKey: k}, err
+	return bbolt.Config{Path: dir.Path(datadir.BoltStore), MasterKey: k}, unusable(err)
 }
 
 func fileConfig(dir datadir.Dir, master secret.Text) (file.Config, error) {
 	k, err := file.ParseMasterKey(master.Reveal())
-	return file.Config{Dir: dir.Path(datadir.FileStore), MasterKey: k}, err
+	return file.Config{Dir: dir.Path(datadir.FileStore), MasterKey: k}, unusable(err)
+}
+
+// unusable gives whatever keeps a store from being opened its exit code.
+func unusable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &failed{err: err, code: exitStore}
 }
 
 // masterKey is the configured one, or the one in the data directory.

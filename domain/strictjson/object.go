@@ -31,18 +31,25 @@ func Object(data []byte, member func(name string, v Value) error) error {
 	if at := firstInvalid(data); at >= 0 {
 		return &Error{Offset: at, err: ErrUTF8}
 	}
-	var (
-		names  [16]string // room for what requests, headers and claims have; larger objects move to the heap
-		values [16]span
-	)
-	s := scanner{text: string(data), names: names[:0], values: values[:0]}
+	s := scanner{text: string(data)}
 	if err := s.document(); err != nil {
 		return err
 	}
-	for i, at := range s.values {
-		v := Value{raw: data[at.start:at.end:at.end], text: s.text[at.start:at.end]}
-		if err := member(s.names[i], v); err != nil {
+	return report(data, s.text, member)
+}
+
+// report walks over the members of the proved object that text, the copy of data, consists of.
+func report(data []byte, text string, member func(name string, v Value) error) error {
+	for at := skipSpace(text, skipSpace(text, 0)+1); text[at] != '}'; {
+		end := valueEnd(text, at)
+		name := unquote(text[at:end])
+		start := skipSpace(text, skipSpace(text, end)+1)
+		end = valueEnd(text, start)
+		if err := member(name, Value{raw: data[start:end:end], text: text[start:end]}); err != nil {
 			return err
+		}
+		if at = skipSpace(text, end); text[at] == ',' {
+			at = skipSpace(text, at+1)
 		}
 	}
 	return nil

@@ -6,16 +6,10 @@ import "unicode/utf16"
 // allocates nothing; above it, comparing with each would take quadratic time.
 const manyNames = 16
 
-// span is where a value of the outermost object lies in the text.
-type span struct{ start, end int }
-
-// scanner proves one text. It descends one call per level, MaxDepth levels at most.
+// scanner proves one text. It descends one call per level, MaxDepth levels at most, and stores no pointer, so that it lives on the stack.
 type scanner struct {
 	text string
 	pos  int
-	// names holds the decoded member names of the objects that are open, the outermost first: at the end, its members alone.
-	names  []string
-	values []span // of the outermost object, in step with names
 }
 
 func (s *scanner) document() error {
@@ -61,75 +55,74 @@ func (s *scanner) object(depth int) error {
 	if s.space(); s.take('}') {
 		return nil
 	}
-	first := len(s.names)
-	var seen map[string]struct{}
+	var names nameSet
 	for {
-		if err := s.name(first, &seen); err != nil {
+		start := s.pos
+		name, err := s.name()
+		if err != nil {
 			return err
 		}
-		start := s.pos
+		if !names.add(name) {
+			return &Error{Offset: start, Name: capped(name), err: ErrDuplicate}
+		}
+		if s.space(); !s.take(':') {
+			return s.syntax()
+		}
+		s.space()
 		if err := s.value(depth); err != nil {
 			return err
 		}
-		if depth == 1 {
-			s.values = append(s.values, span{start, s.pos})
-		}
 		s.space()
 		if s.take('}') {
-			break
+			return nil
 		}
 		if !s.take(',') {
 			return s.syntax()
 		}
 		s.space()
 	}
-	if depth > 1 {
-		s.names = s.names[:first]
-	}
-	return nil
 }
 
-// name proves a member name and the colon after it, and that the names of the same object, which begin at first, do not have it.
-func (s *scanner) name(first int, seen *map[string]struct{}) error {
+// name proves a member name and decodes it.
+func (s *scanner) name() (string, error) {
 	start := s.pos
 	if s.peek() != '"' {
-		return s.syntax()
+		return "", s.syntax()
 	}
 	if err := s.string(); err != nil {
-		return err
+		return "", err
 	}
-	name := unquote(s.text[start:s.pos])
-	if s.repeated(name, s.names[first:], seen) {
-		return &Error{Offset: start, Name: capped(name), err: ErrDuplicate}
-	}
-	s.names = append(s.names, name)
-	if s.space(); !s.take(':') {
-		return s.syntax()
-	}
-	s.space()
-	return nil
+	return unquote(s.text[start:s.pos]), nil
 }
 
-func (s *scanner) repeated(name string, before []string, seen *map[string]struct{}) bool {
-	if len(before) < manyNames {
-		for _, other := range before {
+// nameSet holds the names of one object: the first few in place, and all of them in a set once they are many.
+type nameSet struct {
+	few  [manyNames]string
+	len  int
+	many map[string]struct{}
+}
+
+// add says whether the name is new.
+func (n *nameSet) add(name string) bool {
+	if n.len < manyNames {
+		for _, other := range n.few[:n.len] {
 			if other == name {
-				return true
+				return false
 			}
 		}
-		return false
-	}
-	if *seen == nil {
-		*seen = make(map[string]struct{}, 2*manyNames)
-		for _, other := range before {
-			(*seen)[other] = struct{}{}
-		}
-	}
-	if _, known := (*seen)[name]; known {
+		n.few[n.len] = name
+		n.len++
 		return true
 	}
-	(*seen)[name] = struct{}{}
-	return false
+	if n.many == nil {
+		n.many = make(map[string]struct{}, 2*manyNames)
+		for _, other := range n.few {
+			n.many[other] = struct{}{}
+		}
+	}
+	size := len(n.many)
+	n.many[name] = struct{}{}
+	return len(n.many) > size
 }
 
 func (s *scanner) array(depth int) error {

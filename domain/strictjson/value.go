@@ -120,7 +120,7 @@ func valueEnd(text string, start int) int {
 			if open < 0 {
 				return at
 			}
-		case ',', ' ', '\t', '\r', '\n':
+		case ',', ':', ' ', '\t', '\r', '\n':
 			if open == 0 {
 				return at
 			}

@@ -99,7 +99,8 @@ func timeClaim(v strictjson.Value) (time.Time, error) {
 		return time.Unix(whole, 0).UTC(), nil
 	}
 	seconds, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(seconds > 0) || seconds > maxExpiry {
+	// Below one, it would be written back as 0, which is no time of ours.
+	if err != nil || !(seconds >= 1) || seconds > maxExpiry {
 		return time.Time{}, errors.New("is out of range")
 	}
 	whole, fraction := math.Modf(seconds)

@@ -5,6 +5,7 @@ package token
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"embedseal/domain/iso8601"
@@ -92,9 +93,9 @@ func (r Request) DisableEditing() Flag { return r.disableEditing }
 func (r Request) Origin() Origin { return r.origin }
 
 // NewRequest checks every field of d and reports all faults at once, in the
-// order of [Fields], in an [*Invalid].
+// order of [Fields] and other members last, in an [*Invalid].
 func NewRequest(d Draft) (Request, error) {
-	c := checker{faults: d.Faults, given: len(d.Faults)}
+	c := checker{faults: slices.Clone(d.Faults), given: len(d.Faults)}
 	r := Request{
 		customer: c.id(FieldProvidedID, d.ProvidedID, true),
 		embed:    c.id(FieldEmbedID, d.EmbedID, true),
@@ -128,9 +129,23 @@ func NewRequest(d Draft) (Request, error) {
 		r.origin = origin
 	}
 	if len(c.faults) > 0 {
-		return Request{}, &Invalid{Faults: c.faults}
+		return Request{}, &Invalid{Faults: inOrder(c.faults)}
 	}
 	return r, nil
+}
+
+// inOrder sorts faults by the order of [Fields]; other members come last, as
+// they came.
+func inOrder(faults []Fault) []Fault {
+	fields := Fields()
+	place := func(f Fault) int {
+		if i := slices.Index(fields, f.Field); i >= 0 {
+			return i
+		}
+		return len(fields)
+	}
+	slices.SortStableFunc(faults, func(a, b Fault) int { return place(a) - place(b) })
+	return faults
 }
 
 func durationFault(err error) string {

@@ -32,10 +32,10 @@ func TestACommitThatWroteNothingChangesNothing(t *testing.T) {
 
 func TestAnUnknownOutcomeIsFoundOutByTheNextCall(t *testing.T) {
 	for name, next := range map[string]func(*records.Store) error{
-		"a read":   func(s *records.Store) error { _, err := s.Get(records.KindGroup, "acme"); return err },
-		"a list":   func(s *records.Store) error { _, err := s.IDs(records.KindGroup); return err },
-		"a write":  func(s *records.Store) error { return s.Update(t.Context(), func(*records.Tx) error { return nil }) },
-		"a no one": func(s *records.Store) error { _, err := s.Get(records.KindGroup, "unknown"); return err },
+		"a read":            func(s *records.Store) error { _, err := s.Get(records.KindGroup, "acme"); return err },
+		"a list":            func(s *records.Store) error { _, err := s.IDs(records.KindGroup); return err },
+		"a write":           func(s *records.Store) error { return s.Update(t.Context(), func(*records.Tx) error { return nil }) },
+		"a read of nothing": func(s *records.Store) error { _, err := s.Get(records.KindGroup, "unknown"); return err },
 	} {
 		for _, lost := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, lost %t", name, lost), func(t *testing.T) {

@@ -50,7 +50,8 @@ func decodeMasterKey(text string) ([]byte, bool) {
 		encoding = base64.RawURLEncoding
 	}
 	raw, err := encoding.Strict().DecodeString(strings.TrimSuffix(text, "="))
-	return raw, err == nil && len(raw) == MasterKeySize
+	// The decoder skips line breaks; a key is on one line.
+	return raw, err == nil && len(raw) == MasterKeySize && !strings.ContainsAny(text, "\r\n")
 }
 
 // Text is the key in base64, as [ParseMasterKey] reads it.

@@ -5,8 +5,12 @@
 //   {"op":"open","kid":…,"key":…,"token":…}   ->  {"claims":…}
 //
 // "claims" is JSON text. What fails is answered with {"error":…}.
+import { webcrypto } from "node:crypto";
 import { createInterface } from "node:readline";
 import * as jose from "jose";
+
+// Node 18, Debian 12's, has no global of that name.
+globalThis.crypto ??= webcrypto;
 
 const header = (kid) => ({ alg: "dir", enc: "A256GCM", kid });
 const lists = { keyManagementAlgorithms: ["dir"], contentEncryptionAlgorithms: ["A256GCM"] };

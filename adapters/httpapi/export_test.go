@@ -1,0 +1,21 @@
+package httpapi
+
+import "embedseal/domain/token"
+
+// KindRow is one row of the table that docs/errors.md is checked against.
+type KindRow struct {
+	Code, Title string
+	Status      int
+}
+
+// Kinds lists every top-level code that an answer can have.
+func Kinds() []KindRow {
+	var rows []KindRow
+	for _, k := range kinds() {
+		rows = append(rows, KindRow{Code: k.code, Title: k.title, Status: k.status})
+	}
+	return rows
+}
+
+// DecodeDraft reads a request body without a server around it.
+func DecodeDraft(body []byte) (token.Draft, error) { return decodeDraft(body) }

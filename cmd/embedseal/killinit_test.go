@@ -1,0 +1,110 @@
+package main
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	shortRounds = 30
+	longRounds  = 300
+)
+
+func TestAKilledInitIsFinishedByTheNext(t *testing.T) {
+	t.Parallel()
+	killInits(t, shortRounds)
+}
+
+func TestCampaignKillInit(t *testing.T) {
+	text := os.Getenv("EMBEDSEAL_LONG")
+	if text == "" {
+		t.Skip("a long campaign: set EMBEDSEAL_LONG=1 to run it")
+	}
+	factor, err := strconv.ParseFloat(text, 64)
+	if err != nil || factor <= 0 {
+		t.Fatalf("EMBEDSEAL_LONG is a factor on the number of rounds, not %q", text)
+	}
+	killInits(t, max(shortRounds, int(factor*longRounds)))
+}
+
+// killInits kills inits at random moments of their work, some of them twice,
+// and demands of the one that is let live that it ends with a store that serves
+// and with the token that was not shown yet.
+func killInits(t *testing.T, rounds int) {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano()) % 1e9
+	if text := os.Getenv("EMBEDSEAL_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 32); err != nil {
+			t.Fatalf("EMBEDSEAL_SEED: %v", err)
+		}
+	}
+	t.Logf("EMBEDSEAL_SEED=%d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	var sum struct{ kills, nothing, begun, stored, shown int }
+	took := map[string]time.Duration{}
+	for _, store := range lastingStores() {
+		began := time.Now()
+		execute(t, "init", "--data-dir", filepath.Join(t.TempDir(), "data"), "--store", store).want(t, exitOK)
+		took[store] = time.Since(began)
+	}
+	for round := range rounds {
+		store := lastingStores()[round%2]
+		dir := filepath.Join(t.TempDir(), "data")
+		args := []string{"init", "--data-dir", dir, "--store", store, "--output", "json"}
+		var shown *initialised
+		for range 1 + random.IntN(2) {
+			p := start(t, nil, args...)
+			time.Sleep(time.Duration(random.Int64N(int64(took[store]))))
+			p.signal(t, syscall.SIGKILL)
+			o := p.wait(t)
+			sum.kills++
+			var made initialised
+			switch {
+			case json.Unmarshal([]byte(o.stdout), &made) == nil:
+				sum.shown++
+				if made.Created {
+					shown = &made
+				}
+			case exists(filepath.Join(dir, "store.db")), exists(filepath.Join(dir, "store")):
+				sum.stored++
+			case exists(dir):
+				sum.begun++
+			default:
+				sum.nothing++
+			}
+		}
+		made := decode[initialised](t, execute(t, args...).want(t, exitOK))
+		switch {
+		case shown == nil && !made.Created:
+			t.Fatalf("round %d: nobody was shown the token of %s", round, dir)
+		case shown != nil && made.Created && *shown != made:
+			t.Fatalf("round %d: two tokens or keys were shown:\n%+v\n%+v", round, *shown, made)
+		case shown != nil && shown.KeyID != made.KeyID:
+			t.Fatalf("round %d: the key was %s and is %s", round, shown.KeyID, made.KeyID)
+		case shown == nil:
+			shown = &made
+		}
+		mints(t, dir, store, shown.APIToken, shown.KeyID)
+		again := decode[initialised](t, execute(t, args...).want(t, exitOK))
+		if again.Created || again.APIToken != "" || again.KeyValue != "" {
+			t.Fatalf("round %d: the init after the last still made something", round)
+		}
+	}
+	t.Logf("%d rounds, %d kills: %d before anything was made, %d before there was a store, %d before its token was shown, %d after",
+		rounds, sum.kills, sum.nothing, sum.begun, sum.stored, sum.shown)
+	if sum.begun+sum.stored == 0 {
+		t.Error("the kills came too late or too early to show anything")
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

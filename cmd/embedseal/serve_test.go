@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"debug/elf"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestTheBinaryIsStatic(t *testing.T) {
+	t.Parallel()
+	f, err := elf.Open(binary(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	for _, part := range f.Progs {
+		if part.Type == elf.PT_INTERP || part.Type == elf.PT_DYNAMIC {
+			t.Errorf("it wants a loader: %v", part.Type)
+		}
+	}
+}
+
+// get is the status and the body at a path of the server.
+func get(t *testing.T, address, path string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+func TestAServerIsHealthyUntilASignalEndsItWithZero(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		store  string
+		signal syscall.Signal
+	}{{storeBbolt, syscall.SIGTERM}, {storeFile, syscall.SIGTERM}, {storeMemory, syscall.SIGTERM}, {storeBbolt, syscall.SIGINT}} {
+		t.Run(test.store+" "+test.signal.String(), func(t *testing.T) {
+			listen := "127.0.0.1:" + freePort(t)
+			args := []string{"serve", "--dev", "--listen", listen}
+			if test.store != storeMemory {
+				dir := filepath.Join(t.TempDir(), "data")
+				initialise(t, dir, test.store)
+				args = []string{"serve", "--data-dir", dir, "--store", test.store, "--listen", listen}
+			}
+			p := start(t, nil, args...)
+			if address := p.address(t); address != listen {
+				t.Errorf("it listens on %s and not on %s", address, listen)
+			}
+			if status, body := get(t, listen, "/healthz"); status != http.StatusOK || body != "{\"status\":\"ok\"}\n" {
+				t.Errorf("%d %s", status, body)
+			}
+			p.signal(t, test.signal)
+			p.wait(t).want(t, exitOK, "msg=stopped")
+		})
+	}
+}
+
+func TestARequestUnderWayIsAnsweredAfterSIGTERM(t *testing.T) {
+	t.Parallel()
+	for _, store := range lastingStores() {
+		t.Run(store, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "data")
+			made := initialise(t, dir, store)
+			p := start(t, nil, "serve", "--data-dir", dir, "--store", store, "--listen", "127.0.0.1:0")
+			address := p.address(t)
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			half := len(goodBody) / 2
+			if _, err := fmt.Fprintf(conn, "POST /api/generate_jwt/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
+				"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", made.APIToken, len(goodBody), goodBody[:half]); err != nil {
+				t.Fatal(err)
+			}
+			get(t, address, "/healthz") // whoever is answered now was accepted after our connection
+			p.signal(t, syscall.SIGTERM)
+			waitUntilClosed(t, address)
+			if _, err := io.WriteString(conn, goodBody[half:]); err != nil {
+				t.Fatal(err)
+			}
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(response.Body)
+			if err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(body), `"jwt"`) {
+				t.Errorf("%d %s %v", response.StatusCode, body, err)
+			}
+			_ = response.Body.Close()
+			p.wait(t).want(t, exitOK, "msg=stopped")
+			if lines := strings.Count(contents(t, filepath.Join(dir, "audit.log")), `"action":"mint"`); lines != 1 {
+				t.Errorf("%d mints are recorded", lines)
+			}
+		})
+	}
+}
+
+func waitUntilClosed(t *testing.T, address string) {
+	t.Helper()
+	for deadline := time.Now().Add(patient); ; time.Sleep(5 * time.Millisecond) {
+		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.WithoutCancel(t.Context()), "tcp", address)
+		if err != nil {
+			return
+		}
+		_ = conn.Close()
+		if time.Now().After(deadline) {
+			t.Fatal("it still accepts connections")
+		}
+	}
+}
+
+func TestServeSaysInOneLineWhyItCannot(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	plain := write(t, filepath.Join(root, "plain"), "x")
+	held := map[string]string{}
+	var taken string
+	for _, store := range lastingStores() {
+		held[store] = filepath.Join(root, "held "+store)
+		initialise(t, held[store], store)
+		taken = start(t, nil, "serve", "--data-dir", held[store], "--store", store, "--listen", "127.0.0.1:0").address(t)
+	}
+	free := filepath.Join(root, "free")
+	initialise(t, free, storeBbolt)
+	for _, test := range []struct {
+		name string
+		args []string
+		code int
+		says []string
+	}{
+		{"a taken port", []string{"--data-dir", free, "--listen", taken}, exitAddress, []string{taken, "--listen"}},
+		{"no store", []string{"--data-dir", filepath.Join(root, "none")}, exitStore, []string{"embedseal init --data-dir " + filepath.Join(root, "none") + " --store bbolt"}},
+		{"no store of files", []string{"--data-dir", free, "--store", "file"}, exitStore, []string{"no file store in " + free, "embedseal init"}},
+		{"a held database", []string{"--data-dir", held[storeBbolt]}, exitStore, []string{filepath.Join(held[storeBbolt], "store.db"), "held by another process"}},
+		{"a held directory", []string{"--data-dir", held[storeFile], "--store", "file"}, exitStore, []string{filepath.Join(held[storeFile], "store"), "held by another process"}},
+		{"a file for a directory", []string{"--data-dir", plain}, exitStore, []string{plain}},
+		{"a directory below a file", []string{"--data-dir", filepath.Join(plain, "below")}, exitStore, []string{filepath.Join(plain, "below")}},
+		{"an audit log that cannot be opened", []string{"--data-dir", free, "--audit-path", filepath.Join(plain, "log")}, exitFailure, []string{filepath.Join(plain, "log"), "audit.path"}},
+		{"an address that is not this machine's", []string{"--data-dir", free, "--listen", "192.0.2.1:80"}, exitFailure, []string{"192.0.2.1:80"}},
+		{"a store in memory for others", []string{"--dev", "--listen", "0.0.0.0:0"}, exitUsage, []string{"loopback only"}},
+		{"a store in memory on every interface", []string{"--store", "memory", "--listen", ":0"}, exitUsage, []string{"loopback only"}},
+		{"development with a store", []string{"--dev", "--store", "bbolt"}, exitUsage, []string{"--dev", "--store"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := execute(t, append([]string{"serve"}, test.args...)...).want(t, test.code, test.says...)
+			o.oneLine(t)
+			if o.stdout != "" {
+				t.Errorf("standard output: %s", o.stdout)
+			}
+		})
+	}
+	if exists(filepath.Join(root, "none")) || exists(filepath.Join(free, "store")) {
+		t.Error("serve made a store")
+	}
+}
+
+func TestADevelopmentServerShowsItsSecretsAndWarnsLoudly(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"--dev"}, {"--store", "memory"}, {"--dev", "--output", "json"}} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			p := start(t, nil, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+			address := p.address(t)
+			first, rest, _ := strings.Cut(p.stdout.String(), "\n")
+			made := decode[initialised](t, outcome{stdout: first})
+			if !made.Created || made.Store != storeMemory || made.Group != "default" || made.DataDir != "" || len(made.KeyValue) != 32 {
+				t.Errorf("%+v", made)
+			}
+			if (rest == "") != (p.cmd.Args[len(p.cmd.Args)-1] == "json") {
+				t.Errorf("after the object: %q", rest)
+			}
+			if !strings.Contains(p.stderr.String(), "WARNING") {
+				t.Errorf("no warning in %q", p.stderr.String())
+			}
+			a := post(t, address, made.APIToken, goodBody)
+			if found := inspected(t, a.JWT, made.KeyValue); !found.OK || found.Header.Kid != made.KeyID {
+				t.Errorf("%s gives %+v", a.text, found)
+			}
+			p.terminate(t).want(t, exitOK)
+		})
+	}
+}
+
+func TestServeSaysAsJSONWhereItListens(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	initialise(t, dir, storeFile)
+	s := serve(t, "--data-dir", dir, "--store", "file", "--output", "json")
+	type announced struct {
+		Address string `json:"address"`
+		Store   string `json:"store"`
+		DataDir string `json:"data_dir"`
+	}
+	if got, want := decode[announced](t, outcome{stdout: s.stdout.String()}), (announced{s.address, storeFile, dir}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
