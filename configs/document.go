@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -30,7 +31,7 @@ func (l *loader) file(path, origin string) map[string]any {
 	d := &document{loader: l, path: path, layer: map[string]any{}}
 	data, mode, err := l.read(path, maxFile)
 	if err != nil {
-		l.fault(fileKey, origin, "the file "+shown(path)+" "+err.Error())
+		l.fault(fileKey, origin, "the file "+strconv.Quote(path)+" "+err.Error())
 		return d.layer
 	}
 	if line, ok := strangeLine(data); ok {

@@ -102,7 +102,7 @@ func lock(ctx context.Context, f *os.File, path string) error {
 			return fmt.Errorf("lock: %w", err)
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%w: stop that process, or use its administration API", ports.ErrHeld)
+			return fmt.Errorf("%w: stop that process, or use another directory", ports.ErrHeld)
 		}
 		select {
 		case <-ctx.Done():

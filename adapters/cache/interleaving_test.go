@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"embedseal/adapters/cache"
@@ -107,12 +108,12 @@ func TestWhoSawTheNewRingIsNotShownTheOldOneAgain(t *testing.T) {
 	l := filled(t, s)
 	oldRead, giveOld := make(chan struct{}), make(chan struct{})
 	newWritten, answer := make(chan struct{}), make(chan struct{})
-	var first sync.Once
+	var asked atomic.Bool
 	s.answered = func() {
-		first.Do(func() {
+		if !asked.Swap(true) { // not sync.Once: that would hold back the later readers too
 			close(oldRead)
 			<-giveOld
-		})
+		}
 	}
 	s.written = func() {
 		close(newWritten)

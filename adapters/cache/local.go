@@ -23,8 +23,8 @@ var (
 //
 // While a write is under way nothing is known of its group, and a fill that began
 // before its end is dropped: it may hold what was there before, and nobody who
-// saw the new record is shown the old one again. An answer "not found" is not kept, so that strangers who ask for
-// groups that do not exist fill nothing.
+// saw the new record is shown the old one again. An answer "not found" is not
+// kept, so that strangers who ask for groups that do not exist fill nothing.
 type Local struct {
 	keys   ports.KeyStore
 	groups ports.GroupStore

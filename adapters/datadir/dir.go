@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"embedseal/domain/secret"
 )
@@ -27,6 +28,9 @@ const (
 	BoltStore = "store.db"
 	FileStore = "store"
 )
+
+// temporary follows the name of a file that is being made.
+const temporary = ".new-"
 
 // maxFile is the largest file that is read, in bytes.
 const maxFile = 4096
@@ -101,27 +105,55 @@ func (d Dir) Read(name string) (secret.Text, error) {
 // WriteOnce makes a file that is not there yet, whole and durable when it
 // returns. Of several processes one wins; all return what the winner wrote.
 func (d Dir) WriteOnce(name string, content secret.Text) (secret.Text, error) {
-	if d.Has(name) {
-		return d.Read(name)
-	}
-	temp, err := os.CreateTemp(d.path, "."+name+"-*") // mode 0600
-	if err != nil {
-		return secret.Text{}, fmt.Errorf("datadir: make %s: %w", d.Path(name), err)
-	}
-	defer func() { _ = os.Remove(temp.Name()) }()
-	_, err = temp.WriteString(content.Reveal() + "\n")
-	err = errors.Join(err, temp.Sync(), temp.Close())
-	if err != nil {
-		return secret.Text{}, fmt.Errorf("datadir: write %s: %w", d.Path(name), err)
-	}
-	// A link, not a rename: it fails where another process was first.
-	if err := os.Link(temp.Name(), d.Path(name)); err != nil && !errors.Is(err, fs.ErrExist) {
-		return secret.Text{}, fmt.Errorf("datadir: make %s: %w", d.Path(name), err)
+	for !d.Has(name) {
+		err := d.link(name, content)
+		// It is there by then, or a Sweep took the temporary file.
+		if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+			return secret.Text{}, fmt.Errorf("datadir: make %s: %w", d.Path(name), err)
+		}
+		if _, gone := os.Stat(d.path); gone != nil {
+			return secret.Text{}, fmt.Errorf("datadir: make %s: %w", d.Path(name), gone)
+		}
 	}
 	if err := syncDir(d.path); err != nil {
 		return secret.Text{}, err
 	}
 	return d.Read(name)
+}
+
+// link makes the file under a temporary name and then gives it its own. A link,
+// not a rename: it fails where another process was first.
+func (d Dir) link(name string, content secret.Text) error {
+	temp, err := os.CreateTemp(d.path, "."+name+temporary+"*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temp.Name()) }()
+	_, err = temp.WriteString(content.Reveal() + "\n")
+	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+		return err
+	}
+	return os.Link(temp.Name(), d.Path(name))
+}
+
+// Sweep removes the temporary files that killed processes left: they may hold
+// the secrets themselves, where nobody looks for them.
+func (d Dir) Sweep() error {
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		return fmt.Errorf("datadir: look into %s: %w", d.path, err)
+	}
+	for _, name := range []string{MasterKey, APIToken, Pending} {
+		for _, e := range entries {
+			if !strings.HasPrefix(e.Name(), "."+name+temporary) {
+				continue
+			}
+			if err := d.Remove(e.Name()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Remove removes a file; one that is not there is no error.

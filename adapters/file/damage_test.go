@@ -1,7 +1,6 @@
 package file_test
 
 import (
-	"os"
 	"testing"
 
 	"embedseal/adapters/file"
@@ -9,12 +8,19 @@ import (
 	"embedseal/ports/porttest"
 )
 
-// TestDamage tries a dozen places of each file, and every one in a long run.
-func TestDamage(t *testing.T) {
-	samples := 12
-	if os.Getenv("EMBEDSEAL_LONG") != "" {
-		samples = 0
+// A dozen places of each file; the campaign takes every one, or a share.
+func TestDamage(t *testing.T) { damage(t, 12) }
+
+func TestCampaignDamage(t *testing.T) {
+	samples := 0
+	if factor := long(t); factor < 1 {
+		samples = max(12, int(300*factor))
 	}
+	damage(t, samples)
+}
+
+func damage(t *testing.T, samples int) {
+	t.Helper()
 	porttest.Damage(t, porttest.Sealed{
 		Open: func(t *testing.T, dir string, create, otherKey bool) (ports.GroupStore, ports.KeyStore, func(), error) {
 			c := file.Config{Dir: dir, MasterKey: masterKey(1)}

@@ -52,34 +52,45 @@ func ReencodeJournal(b []byte) (again []byte, names []string, ok bool) {
 	return j.encode(), names, ok
 }
 
-// Fill writes that many groups, each with a ring, in commits of a thousand
-// records.
-func Fill(ctx context.Context, c Config, groups int) error {
-	s, closing, err := Open(ctx, c)
-	if err != nil {
-		return err
+// Blobs are the files of a store with that many groups, each with a ring.
+func Blobs(ctx context.Context, masterKey MasterKey, groups int) (map[string][]byte, error) {
+	m := collector{}
+	if err := records.Create(m, masterKey, func([]byte) {}); err != nil {
+		return nil, err
 	}
-	defer closing()
-	for from := 0; from < groups; from += 500 {
-		if err := s.records.Update(ctx, func(tx *records.Tx) error {
-			for i := from; i < min(from+500, groups); i++ {
-				id := "group-" + strconv.Itoa(i)
-				g, err := codec.EncodeGroup(group.Group{ID: group.ID(id), Policy: policy.Default()})
-				if err != nil {
-					return err
-				}
-				r, err := codec.EncodeRing(group.ID(id), key.Ring{})
-				if err != nil {
-					return err
-				}
-				if err := errors.Join(tx.Put(records.KindGroup, id, g), tx.Put(records.KindRing, id, r)); err != nil {
-					return err
-				}
+	s, err := records.Open(m, masterKey)
+	if err != nil {
+		return nil, err
+	}
+	return m, s.Update(ctx, func(tx *records.Tx) error {
+		for i := range groups {
+			g := group.Group{ID: group.ID("group-" + strconv.Itoa(i)), Policy: policy.Default()}
+			groupDoc, err := codec.EncodeGroup(g)
+			if err != nil {
+				return err
 			}
-			return nil
-		}); err != nil {
-			return err
+			ringDoc, err := codec.EncodeRing(g.ID, key.Ring{})
+			if err != nil {
+				return err
+			}
+			if err := errors.Join(tx.Put(records.KindGroup, string(g.ID), groupDoc), tx.Put(records.KindRing, string(g.ID), ringDoc)); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+}
+
+// collector is a medium in memory, by the names of files.
+type collector map[string][]byte
+
+func (m collector) Load(name string) ([]byte, error) { return m[fileName(name)], nil }
+
+func (m collector) Commit(changes []records.Change) error {
+	for _, c := range changes {
+		m[fileName(c.Name)] = c.Blob
 	}
 	return nil
 }
+
+func (m collector) Reopen() error { return nil }

@@ -3,18 +3,12 @@ package file_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"embedseal/adapters/file"
-	"embedseal/domain/group"
-	"embedseal/domain/key"
-	"embedseal/domain/policy"
 	"embedseal/ports"
 )
 
@@ -45,105 +39,6 @@ func writes() map[string]func(context.Context, *file.Store) error {
 	}
 }
 
-func newGroup(id group.ID) group.Group { return group.Group{ID: id, Policy: policy.Default()} }
-
-func addKey(ctx context.Context, s *file.Store, g group.ID, id key.ID) error {
-	return file.NewKeyStore(s).UpdateRing(ctx, g, func(r key.Ring) (key.Ring, error) {
-		value, err := key.ParseSecret(strings.Repeat("s", key.SecretSize))
-		if err != nil {
-			return r, err
-		}
-		return r.WithDefault(key.Key{ID: id, State: key.Active, Custody: key.Material, Secret: value})
-	})
-}
-
-// base is a store with two groups and the ring of a third; dump shows it.
-func base(t *testing.T) file.Config {
-	t.Helper()
-	c := newConfig(t)
-	s, closing := mustOpen(t, c)
-	defer closing()
-	for _, id := range []group.ID{"acme", "globex"} {
-		if err := file.NewGroupStore(s).CreateGroup(t.Context(), newGroup(id)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, id := range []group.ID{"acme", "left"} {
-		if err := addKey(t.Context(), s, id, "k1"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return c
-}
-
-func newConfig(t *testing.T) file.Config {
-	t.Helper()
-	c := file.Config{Dir: filepath.Join(t.TempDir(), "store"), MasterKey: masterKey(1)}
-	if _, err := file.Create(t.Context(), c); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func mustOpen(t *testing.T, c file.Config) (*file.Store, func()) {
-	t.Helper()
-	s, closing, err := file.Open(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(closing)
-	return s, closing
-}
-
-// dump is all that a store says, in one text.
-func dump(t *testing.T, s *file.Store) (string, error) {
-	t.Helper()
-	groups, err := file.NewGroupStore(s).Groups(t.Context())
-	if err != nil {
-		return "", err
-	}
-	text := ""
-	for _, id := range groups {
-		g, err := file.NewGroupStore(s).Group(t.Context(), id)
-		if err != nil {
-			return "", err
-		}
-		text += fmt.Sprintf("group %s, %d tokens\n", g.ID, len(g.Tokens))
-	}
-	for _, id := range []group.ID{"acme", "globex", "left"} {
-		r, err := file.NewKeyStore(s).Ring(t.Context(), id)
-		if err != nil {
-			return "", err
-		}
-		for _, k := range r.Keys() {
-			text += fmt.Sprintf("ring %s, key %s %s %s, default %s\n", id, k.ID, k.State, k.Secret.Reveal(), r.DefaultID())
-		}
-	}
-	return text, nil
-}
-
-// reopened is what a store says that is opened after all.
-func reopened(t *testing.T, c file.Config) string {
-	t.Helper()
-	s, closing := mustOpen(t, c)
-	defer closing()
-	text, err := dump(t, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-func copyDir(t *testing.T, c file.Config) file.Config {
-	t.Helper()
-	to := filepath.Join(t.TempDir(), "store")
-	if err := os.CopyFS(to, os.DirFS(c.Dir)); err != nil {
-		t.Fatal(err)
-	}
-	c.Dir = to
-	return c
-}
-
 // attempt opens the store with a look at every step, and writes.
 func attempt(t *testing.T, c file.Config, before file.Step, write func(context.Context, *file.Store) error) error {
 	t.Helper()
@@ -158,6 +53,20 @@ func attempt(t *testing.T, c file.Config, before file.Step, write func(context.C
 func nothing(context.Context, *file.Store) error { return nil }
 
 func TestAKillAtAnyStepLeavesTheStateBeforeOrAfter(t *testing.T) {
+	killEverywhere(t, func(write string) bool { return write == "a group over the ring that an earlier one left" })
+}
+
+// The campaign kills the opening of what every kill left; EMBEDSEAL_LONG is no
+// factor here, for there are no more steps than these.
+func TestCampaignKillOfWhatEveryKillLeft(t *testing.T) {
+	long(t)
+	killEverywhere(t, func(string) bool { return true })
+}
+
+// killEverywhere kills every write at every step. Where twice says so, what is
+// left is opened and killed again.
+func killEverywhere(t *testing.T, twice func(write string) bool) {
+	t.Helper()
 	original := base(t)
 	before := reopened(t, original)
 	for name, write := range writes() {
@@ -177,7 +86,7 @@ func TestAKillAtAnyStepLeavesTheStateBeforeOrAfter(t *testing.T) {
 				if err := attempt(t, c, step, write); err == nil {
 					t.Errorf("killed at step %d of %d, the write was acknowledged", n, *steps)
 				}
-				if name == "a group over the ring that an earlier one left" || os.Getenv("EMBEDSEAL_LONG") != "" {
+				if twice(name) {
 					killedAgain(t, c, before, after)
 				}
 				got := reopened(t, c)
@@ -285,89 +194,4 @@ func TestEverythingIsSyncedBeforeItIsReliedOn(t *testing.T) {
 			t.Errorf("%s: no decision in %v", name, trace)
 		}
 	}
-}
-
-func TestAFailureAtAnyStepIsAnErrorWithAName(t *testing.T) {
-	original := base(t)
-	before := reopened(t, original)
-	for name, write := range writes() {
-		for _, lasting := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, lasting %t", name, lasting), func(t *testing.T) {
-				c := copyDir(t, original)
-				if err := attempt(t, c, nil, write); err != nil {
-					t.Fatal(err)
-				}
-				after, answers := reopened(t, c), map[string]int{}
-				for n := 0; ; n++ {
-					err := failingAt(t, copyDir(t, original), n, lasting, write, before, after)
-					if err == nil {
-						break
-					}
-					for _, known := range []error{ports.ErrUnavailable, ports.ErrUnknownOutcome} {
-						if errors.Is(err, known) {
-							answers[known.Error()]++
-						}
-					}
-				}
-				if len(answers) != 2 {
-					t.Errorf("got the answers %v, want both kinds", answers)
-				}
-			})
-		}
-	}
-}
-
-// failingAt opens the store, and lets the disk fail from its n-th step on, or
-// at that step only. It returns the error of the write, nil when there are no n
-// steps in it.
-func failingAt(t *testing.T, c file.Config, n int, lasting bool, write func(context.Context, *file.Store) error, before, after string) error {
-	t.Helper()
-	steps, armed := 0, false
-	s, closing, err := file.OpenStepping(t.Context(), c, func(string, string) error {
-		if !armed {
-			return nil
-		}
-		steps++
-		if steps-1 == n || lasting && steps-1 > n {
-			return syscall.EIO
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closing()
-	armed = true
-	written := write(t.Context(), s)
-	if written == nil && steps > n {
-		t.Errorf("the failure of step %d was not told", n)
-	}
-	if lasting {
-		// Whatever is read while the disk fails is the one state or the other.
-		if text, err := dump(t, s); err != nil && !errors.Is(err, ports.ErrUnavailable) || err == nil && text != before && text != after {
-			t.Errorf("step %d, while the disk fails: error %v, the store says\n%s", n, err, text)
-		}
-	}
-	armed = false
-	text, err := dump(t, s)
-	switch {
-	case err != nil:
-		t.Errorf("step %d, afterwards: %v", n, err)
-	case written == nil && text != after, errors.Is(written, ports.ErrUnavailable) && text != before, text != before && text != after:
-		t.Errorf("step %d, after the answer %v the store says\n%s", n, written, text)
-	}
-	if err := addKey(t.Context(), s, "globex", "later"); err != nil {
-		t.Errorf("step %d: the next write fails: %v", n, err)
-	}
-	if text, err = dump(t, s); err != nil {
-		t.Error(err)
-	}
-	closing()
-	if got := reopened(t, c); got != text {
-		t.Errorf("step %d: opened again, the store says\n%swant\n%s", n, got, text)
-	}
-	if written != nil && !strings.Contains(written.Error(), c.Dir) {
-		t.Errorf("the error %q does not say where", written)
-	}
-	return written
 }

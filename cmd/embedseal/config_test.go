@@ -41,7 +41,7 @@ func TestEveryFaultOfAConfigurationIsSaidAtOnce(t *testing.T) {
 	for _, verb := range []string{"serve", "init", "mint --provided-id c --embed-id e", "inspect x", "config show"} {
 		w.run(t, append(strings.Fields(verb), "--config", path)...).want(t, exitConfig, "6 faults")
 	}
-	run(t, "config", "validate", "--config", "nowhere.yaml").want(t, exitConfig, "--config", `"nowhere.yaml" cannot be read`)
+	run(t, "config", "validate", "--config", path+".not").want(t, exitConfig, "--config", `"`+path+`.not" cannot be read`)
 }
 
 func TestAGoodConfigurationIsCalledValid(t *testing.T) {

@@ -25,7 +25,7 @@ import (
 )
 
 // patience is how long an init waits for another one.
-const patience = 2 * time.Second
+const patience = 3 * time.Second
 
 // firstGroup is the group that init makes.
 const firstGroup = group.ID("default")
@@ -88,6 +88,9 @@ func (p *program) initialise(ctx context.Context, cfg configs.Config) error {
 		return err
 	}
 	defer release()
+	if err := dir.Sweep(); err != nil {
+		return err
+	}
 	log, closeLog, err := auditlog.Open(auditlog.Config{Path: auditPath(cfg, dir)})
 	if err != nil {
 		return err

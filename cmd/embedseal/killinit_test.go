@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -38,22 +39,9 @@ func TestCampaignKillInit(t *testing.T) {
 // and with the token that was not shown yet.
 func killInits(t *testing.T, rounds int) {
 	t.Helper()
-	seed := uint64(time.Now().UnixNano()) % 1e9
-	if text := os.Getenv("EMBEDSEAL_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 32); err != nil {
-			t.Fatalf("EMBEDSEAL_SEED: %v", err)
-		}
-	}
-	t.Logf("EMBEDSEAL_SEED=%d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := rand.New(rand.NewPCG(newSeed(t), 0))
 	var sum struct{ kills, nothing, begun, stored, shown int }
-	took := map[string]time.Duration{}
-	for _, store := range lastingStores() {
-		began := time.Now()
-		execute(t, "init", "--data-dir", filepath.Join(t.TempDir(), "data"), "--store", store).want(t, exitOK)
-		took[store] = time.Since(began)
-	}
+	took := measureInits(t)
 	for round := range rounds {
 		store := lastingStores()[round%2]
 		dir := filepath.Join(t.TempDir(), "data")
@@ -92,6 +80,11 @@ func killInits(t *testing.T, rounds int) {
 			shown = &made
 		}
 		mints(t, dir, store, shown.APIToken, shown.KeyID)
+		for name := range snapshot(t, dir) {
+			if strings.HasPrefix(filepath.Base(name), ".") {
+				t.Fatalf("round %d: %s was left behind", round, name)
+			}
+		}
 		again := decode[initialised](t, execute(t, args...).want(t, exitOK))
 		if again.Created || again.APIToken != "" || again.KeyValue != "" {
 			t.Fatalf("round %d: the init after the last still made something", round)
@@ -107,4 +100,36 @@ func killInits(t *testing.T, rounds int) {
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
+}
+
+// newSeed is that of the environment, to repeat a run, or a new one, and is
+// printed.
+func newSeed(t *testing.T) uint64 {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano()) % 1e9
+	if text := os.Getenv("EMBEDSEAL_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 32); err != nil {
+			t.Fatalf("EMBEDSEAL_SEED: %v", err)
+		}
+	}
+	t.Logf("EMBEDSEAL_SEED=%d", seed)
+	return seed
+}
+
+// measureInits is how long an init of each store takes, at its shortest.
+func measureInits(t *testing.T) map[string]time.Duration {
+	t.Helper()
+	took := map[string]time.Duration{}
+	binary(t) // not a part of what is measured
+	for range 3 {
+		for _, store := range lastingStores() {
+			began := time.Now()
+			execute(t, "init", "--data-dir", filepath.Join(t.TempDir(), "data"), "--store", store).want(t, exitOK)
+			if spent := time.Since(began); took[store] == 0 || spent < took[store] {
+				took[store] = spent
+			}
+		}
+	}
+	return took
 }

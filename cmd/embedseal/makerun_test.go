@@ -10,8 +10,9 @@ import (
 )
 
 // pasted are the commands that init shows, one for each curl and printf.
-func pasted(t *testing.T, stdout string) []string {
+func pasted(t *testing.T, p *process) []string {
 	t.Helper()
+	stdout := p.printed(t, "--token-file answer.json\n")
 	var commands []string
 	inside := false
 	for line := range strings.Lines(stdout) {
@@ -46,7 +47,7 @@ func TestMakeRunServesAndItsCommandsWorkAsPrinted(t *testing.T) {
 	}
 
 	p := begin()
-	commands := pasted(t, p.stdout.String())
+	commands := pasted(t, p)
 	for i, want := range []string{`"success": 1`, "Good         sealed with this secret, and not expired"} {
 		o := startIn(t, dir, nil, "sh", "-e", "-c", commands[i]).wait(t).want(t, 0)
 		if !strings.Contains(o.stdout, want) {
@@ -58,10 +59,8 @@ func TestMakeRunServesAndItsCommandsWorkAsPrinted(t *testing.T) {
 	key := snapshot(t, filepath.Join(data, "master.key"))
 
 	p = begin()
-	if said := p.stdout.String(); !strings.Contains(said, "Nothing was made.") {
-		t.Errorf("the second start says\n%s", said)
-	}
-	if o := startIn(t, dir, nil, "sh", "-e", "-c", pasted(t, p.stdout.String())[0]).wait(t); !strings.Contains(o.stdout, `"success": 1`) {
+	p.printed(t, "Nothing was made.")
+	if o := startIn(t, dir, nil, "sh", "-e", "-c", pasted(t, p)[0]).wait(t); !strings.Contains(o.stdout, `"success": 1`) {
 		t.Errorf("the first command of the second start gives\n%s%s", o.stdout, o.stderr)
 	}
 	again := startIn(t, dir, nil, "sh", "-e", "-c", commands[1]).wait(t) // the key value of the first start
@@ -102,7 +101,7 @@ func TestTheCommandsOfADevelopmentServerWorkAsPrinted(t *testing.T) {
 	p.address(t)
 	dir := t.TempDir()
 	for i, want := range []string{`"success": 1`, "Good "} {
-		command := pasted(t, p.stdout.String())[i]
+		command := pasted(t, p)[i]
 		if o := startIn(t, dir, nil, "sh", "-e", "-c", command).wait(t).want(t, 0); !strings.Contains(o.stdout, want) {
 			t.Errorf("%sgives\n%s%s", command, o.stdout, o.stderr)
 		}

@@ -2,16 +2,17 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -213,6 +214,19 @@ func (p *process) address(t *testing.T) string {
 	return addressIn(t, &p.stderr, p.ended)
 }
 
+// printed is standard output, once those words are in it.
+func (p *process) printed(t *testing.T, words string) string {
+	t.Helper()
+	for deadline := time.Now().Add(patient); ; time.Sleep(5 * time.Millisecond) {
+		if said := p.stdout.String(); strings.Contains(said, words) {
+			return said
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("standard output does not say %q:\n%s", words, p.stdout.String())
+		}
+	}
+}
+
 func addressIn(t *testing.T, stderr *lockedBuffer, ended <-chan struct{}) string {
 	t.Helper()
 	serving := regexp.MustCompile(`msg=serving address=(\S+)`)
@@ -232,17 +246,18 @@ func addressIn(t *testing.T, stderr *lockedBuffer, ended <-chan struct{}) string
 	}
 }
 
-// freePort is a port that nobody has now.
+// freePort is a port that nobody has now. It is none of those that the kernel
+// gives away by itself, to the other tests among others.
 func freePort(t *testing.T) string {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(context.WithoutCancel(t.Context()), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := strconv.Itoa(20_000 + rand.IntN(10_000))
+		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:"+port)
+		if err == nil {
+			_ = listener.Close()
+			return port
+		}
 	}
-	defer func() { _ = listener.Close() }()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	t.Fatal("no port is free")
+	return ""
 }

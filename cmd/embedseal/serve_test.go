@@ -181,12 +181,14 @@ func TestADevelopmentServerShowsItsSecretsAndWarnsLoudly(t *testing.T) {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			p := start(t, nil, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
 			address := p.address(t)
-			first, rest, _ := strings.Cut(p.stdout.String(), "\n")
+			asJSON := args[len(args)-1] == "json"
+			lastWords := map[bool]string{true: "}\n", false: "--token-file answer.json"}[asJSON]
+			first, rest, _ := strings.Cut(p.printed(t, lastWords), "\n")
 			made := decode[initialised](t, outcome{stdout: first})
 			if !made.Created || made.Store != storeMemory || made.Group != "default" || made.DataDir != "" || len(made.KeyValue) != 32 {
 				t.Errorf("%+v", made)
 			}
-			if (rest == "") != (p.cmd.Args[len(p.cmd.Args)-1] == "json") {
+			if (rest == "") != asJSON {
 				t.Errorf("after the object: %q", rest)
 			}
 			if !strings.Contains(p.stderr.String(), "WARNING") {

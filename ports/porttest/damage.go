@@ -19,8 +19,8 @@ import (
 // Sealed is a store that keeps sealed records in the files of a directory.
 type Sealed struct {
 	// Open opens the store in dir, which it makes when create is set. With
-	// otherKey it does so under a master key that differs. close ends it.
-	Open func(t *testing.T, dir string, create, otherKey bool) (groups ports.GroupStore, keys ports.KeyStore, close func(), err error)
+	// otherKey it does so under a master key that differs. closing ends it.
+	Open func(t *testing.T, dir string, create, otherKey bool) (groups ports.GroupStore, keys ports.KeyStore, closing func(), err error)
 	// Ignored are files that hold nothing of the store, such as a lock.
 	Ignored []string
 	// Slack says that some bytes of the files mean nothing, so that damage may

@@ -137,9 +137,6 @@ func unsafeGroup(t *testing.T, with GroupStores) {
 }
 
 func durableGroup(t *testing.T, with GroupStores) {
-	if with.Reopen == nil {
-		t.Skip("this store does not outlive the process, by design")
-	}
 	s, keys := with.Open(t)
 	want := everyGroup(t)
 	mustCreate(t, s, want)

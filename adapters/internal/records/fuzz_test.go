@@ -27,20 +27,7 @@ func FuzzOpen(f *testing.F) {
 			places = append(places, name)
 		}
 	}
-	for i := range places {
-		f.Add(i, []byte{})
-		f.Add(i, []byte{1})
-		f.Add(i, bytes.Repeat([]byte{0}, 37))
-		f.Add(i, append([]byte{1, 0, 0, 0, 0, 0, 0, 0, 4}, make([]byte, 28)...))
-		f.Add(i, bytes.Repeat([]byte{0xff}, 64))
-		f.Add(i, bytes.Repeat([]byte{1}, 2085))
-		f.Add(i, []byte("embedseal store\x00\x01"))
-		f.Add(i, []byte("embedseal store\x00\x02AAAAAAAAAAAAAAAAAAAAAAAAAAAA"))
-		for _, other := range places {
-			f.Add(i, whole.blobs[other])
-			f.Add(i, earlier.blobs[other])
-		}
-	}
+	seedPlaces(f, places, whole, earlier)
 	f.Fuzz(func(t *testing.T, place int, blob []byte) {
 		damaged := whole.copy()
 		name := places[uint(place)%uint(len(places))]
@@ -72,4 +59,23 @@ func FuzzOpen(f *testing.F) {
 			t.Error("something was written")
 		}
 	})
+}
+
+// seedPlaces adds hostile bytes for every place, and the blobs of all others.
+func seedPlaces(f *testing.F, places []string, whole, earlier *fake) {
+	f.Helper()
+	for i := range places {
+		f.Add(i, []byte{})
+		f.Add(i, []byte{1})
+		f.Add(i, bytes.Repeat([]byte{0}, 37))
+		f.Add(i, append([]byte{1, 0, 0, 0, 0, 0, 0, 0, 4}, make([]byte, 28)...))
+		f.Add(i, bytes.Repeat([]byte{0xff}, 64))
+		f.Add(i, bytes.Repeat([]byte{1}, 2085))
+		f.Add(i, []byte("embedseal store\x00\x01"))
+		f.Add(i, []byte("embedseal store\x00\x02AAAAAAAAAAAAAAAAAAAAAAAAAAAA"))
+		for _, other := range places {
+			f.Add(i, whole.blobs[other])
+			f.Add(i, earlier.blobs[other])
+		}
+	}
 }

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"embedseal/configs"
+)
+
+// sections are the parts of docs/cli.md by their heading; the part before the
+// first verb is that of every verb.
+func sections(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for part := range strings.SplitSeq("\n"+contents(t, filepath.Join(repository, "docs", "cli.md")), "\n## ") {
+		heading, text, _ := strings.Cut(part, "\n")
+		found[strings.Trim(heading, "`")] = text
+	}
+	return found
+}
+
+// jsonMembers are the names of the members of a struct, those of the structs in
+// it included.
+func jsonMembers(of reflect.Type) []string {
+	switch of.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		if of.Elem().Kind() != reflect.Uint8 {
+			return jsonMembers(of.Elem())
+		}
+	case reflect.Struct:
+		var names []string
+		for _, field := range reflect.VisibleFields(of) {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			names = append(append(names, name), jsonMembers(field.Type)...)
+		}
+		return names
+	}
+	return nil
+}
+
+// printed are the members of what each verb prints. TestEveryVerbSpeaksJSON and
+// the tests of the verbs hold the program to these shapes.
+func printed() map[string][]string {
+	return map[string][]string{
+		"init":            jsonMembers(reflect.TypeFor[initialised]()),
+		"serve":           {"address", "store", "data_dir"},
+		"mint":            jsonMembers(reflect.TypeFor[mintAnswer]()),
+		"inspect":         jsonMembers(reflect.TypeFor[inspection]()),
+		"config validate": append(jsonMembers(reflect.TypeFor[configs.Fault]()), "valid", "file", "warnings", "faults"),
+		"config show":     jsonMembers(reflect.TypeFor[configs.Setting]()),
+		"version":         {"version", "go", "os", "arch"},
+		"completion":      {"script"},
+		"man":             {"page", "dir"},
+	}
+}
+
+func TestTheDocumentationNamesEveryVerbItsFlagsAndItsMembers(t *testing.T) {
+	settings := map[string]bool{"help": true}
+	for _, k := range configs.Keys() {
+		settings[k.Flag()], settings[k.Alias] = true, true
+	}
+	documented, members := sections(t), printed()
+	for name, c := range verbs() {
+		text, there := documented["embedseal "+name]
+		if !there {
+			t.Errorf("docs/cli.md has no section of %s", name)
+			continue
+		}
+		for _, f := range flagsOf(c) {
+			if !settings[f.Name] && !strings.Contains(text, "| `--"+f.Name+"` |") {
+				t.Errorf("docs/cli.md does not explain %s --%s", name, f.Name)
+			}
+		}
+		if len(members[name]) == 0 {
+			t.Errorf("this test does not know what %s prints", name)
+		}
+		for _, member := range members[name] {
+			if !strings.Contains(text, "`"+member+"`") {
+				t.Errorf("docs/cli.md does not explain %s of %s", member, name)
+			}
+		}
+	}
+	for heading := range documented {
+		if name, ok := strings.CutPrefix(heading, "embedseal "); ok && verbs()[name] == nil {
+			t.Errorf("docs/cli.md explains %s, which is no verb", name)
+		}
+	}
+	root := (&program{}).root()
+	for _, name := range []string{"output", "config"} {
+		if root.PersistentFlags().Lookup(name) == nil || !strings.Contains(documented[""], "| `--"+name+"` |") {
+			t.Errorf("docs/cli.md does not explain --%s", name)
+		}
+	}
+}
+
+func TestTheDocumentationNamesEveryFlagThatItNamesRightly(t *testing.T) {
+	known := map[string]bool{"--output": true, "--config": true, "--help": true, "--name": true}
+	for _, c := range verbs() {
+		for _, f := range flagsOf(c) {
+			known["--"+f.Name] = true
+		}
+	}
+	text := contents(t, filepath.Join(repository, "docs", "cli.md"))
+	seen := regexp.MustCompile(`--[a-z][a-z-]*`).FindAllString(text, -1)
+	if len(seen) == 0 {
+		t.Fatal("docs/cli.md names no flag")
+	}
+	for _, name := range seen {
+		if !known[name] {
+			t.Errorf("docs/cli.md names %s, which no verb has", name)
+		}
+	}
+}
+
+func TestTheDocumentationNamesEveryExitCode(t *testing.T) {
+	codes := []int{exitOK, exitFailure, exitUsage, exitConfig, exitStore, exitAddress, exitRefused}
+	var documented []string
+	for _, row := range regexp.MustCompile(`(?m)^\| ([0-9]+) \|`).FindAllStringSubmatch(sections(t)["Exit codes"], -1) {
+		documented = append(documented, row[1])
+	}
+	if len(documented) != len(codes) {
+		t.Errorf("docs/cli.md has the exit codes %v, the program %v", documented, codes)
+	}
+	for _, code := range codes {
+		if !slices.Contains(documented, fmt.Sprint(code)) {
+			t.Errorf("docs/cli.md does not explain exit code %d", code)
+		}
+	}
+	for _, member := range []string{"error", "exit_code"} {
+		if !strings.Contains(sections(t)["Exit codes"], "`"+member+"`") {
+			t.Errorf("docs/cli.md does not explain the member %s of a failure", member)
+		}
+	}
+}
