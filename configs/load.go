@@ -89,7 +89,7 @@ func newLoader(in Input) *loader {
 }
 
 func openFile(path string) (fs.File, error) {
-	f, err := os.Open(path) //nolint:gosec // The operator names the file.
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("configs: %w", err)
 	}

@@ -147,7 +147,7 @@ func checkAndSettle(f *os.File) error {
 	if err := readAt(f, buf, offset, page); err != nil {
 		return err
 	}
-	if _, err := f.WriteAt(buf, int64(offset)); err != nil { //nolint:gosec // 0 or one page
+	if _, err := f.WriteAt(buf, int64(offset)); err != nil {
 		return err
 	}
 	return f.Sync()

@@ -51,7 +51,7 @@ func newMedium(path string, db *bolt.DB, file *os.File) *medium {
 }
 
 func (m *medium) attach(db *bolt.DB, file *os.File) {
-	m.db, m.file, m.pageSize = db, file, uint64(db.Info().PageSize) //nolint:gosec // never negative
+	m.db, m.file, m.pageSize = db, file, uint64(db.Info().PageSize)
 	m.damage.Store(nil)
 	m.stuck.Store(false)
 }

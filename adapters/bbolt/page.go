@@ -152,7 +152,7 @@ func elements(page []byte, id uint64) ([]element, error) {
 // readAt fills buf. An early end of the file is damage; any other failure is
 // the disk's, and says nothing about what is stored.
 func readAt(r io.ReaderAt, buf []byte, offset, page uint64) error {
-	n, err := r.ReadAt(buf, int64(offset)) //nolint:gosec // page numbers were compared with the file's size
+	n, err := r.ReadAt(buf, int64(offset))
 	if n == len(buf) {
 		return nil
 	}

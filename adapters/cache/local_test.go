@@ -122,6 +122,21 @@ func TestAHitCostsNoStoreCall(t *testing.T) {
 	}
 }
 
+func TestAGroupThatWasHandedOutIsTheCallersToKeep(t *testing.T) {
+	l := filled(t, newSlow())
+	for _, read := range []string{"from the store", "from the cache"} {
+		g, err := l.Group(t.Context(), "acme")
+		if err != nil || len(g.Tokens) != 1 || g.Tokens[0].ID != "t1" {
+			t.Fatalf("read %s: got the tokens %+v and %v", read, g.Tokens, err)
+		}
+		g.Tokens[0].ID = "changed by who got it"
+	}
+	g, err := l.Group(t.Context(), "acme")
+	if err != nil || g.Tokens[0].ID != "t1" {
+		t.Errorf("got the tokens %+v and %v", g.Tokens, err)
+	}
+}
+
 func TestEveryWriteIsSeenByTheNextRead(t *testing.T) {
 	s := newSlow()
 	l := filled(t, s)

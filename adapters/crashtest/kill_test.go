@@ -195,7 +195,6 @@ func TestAWriterThatAcknowledgesTooEarlyIsCaught(t *testing.T) {
 type writer struct {
 	cmd   *exec.Cmd
 	out   *bufio.Reader
-	seed  uint64
 	ready bool
 	acks  int
 	// refusals are the lines about refused writes.

@@ -71,7 +71,7 @@ func (s *Server) failPanicked(c *gin.Context) {
 // described is what may be logged of a panic's value, which can hold anything:
 // its type, or the text of the runtime's own, which names types and indices.
 func described(what any) string {
-	if err, ok := what.(runtime.Error); ok { //nolint:errorlint // a value that was wrapped is not the runtime's
+	if err, ok := what.(runtime.Error); ok {
 		return err.Error()
 	}
 	return fmt.Sprintf("%T", what)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -170,5 +171,17 @@ func TestAClientThatLeavesEndsItsRequest(t *testing.T) {
 			t.Fatal("the request goes on without its client")
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func TestAnAnswerThatComesTooLateIsNotWritten(t *testing.T) {
+	s := open(t, held, func(s *setup) { s.config.WriteTimeout = brief })
+	conn := s.dial(t)
+	write(t, conn, request{body: minimal}.String())
+	<-s.audit.entered
+	time.Sleep(2 * brief)
+	close(s.audit.gate)
+	if got, _ := io.ReadAll(conn); len(got) > 0 {
+		t.Errorf("came %q", got)
 	}
 }

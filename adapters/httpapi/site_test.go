@@ -77,7 +77,7 @@ func open(t *testing.T, changes ...func(*setup)) *site {
 		setup: setup{
 			config: httpapi.Config{
 				Listen:            "127.0.0.1:0",
-				ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 15 * time.Second,
+				ReadHeaderTimeout: 8 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 15 * time.Second,
 				IdleTimeout: time.Minute, ShutdownTimeout: 15 * time.Second,
 			},
 			policy: policy.Default(),

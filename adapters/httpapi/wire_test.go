@@ -171,14 +171,12 @@ func TestATunnelIsNotOffered(t *testing.T) {
 	}
 }
 
-// slow waits for little, so that a test can wait longer.
-func slow(s *setup) {
-	s.config.ReadHeaderTimeout, s.config.ReadTimeout = 200*time.Millisecond, 400*time.Millisecond
-	s.config.IdleTimeout = 300 * time.Millisecond
-}
+// The timeouts of one test each: where one is missing, the next longer one
+// takes its place, and the test takes too long.
+const brief, atMost = 200 * time.Millisecond, 5 * time.Second
 
 func TestAHeaderThatDripsIsCutOff(t *testing.T) {
-	s := open(t, slow)
+	s := open(t, func(s *setup) { s.config.ReadHeaderTimeout = brief })
 	conn := s.dial(t)
 	begun := time.Now()
 	done := make(chan struct{})
@@ -192,7 +190,7 @@ func TestAHeaderThatDripsIsCutOff(t *testing.T) {
 		}
 	}()
 	got, _ := io.ReadAll(conn)
-	if took := time.Since(begun); took < 150*time.Millisecond || took > 5*time.Second || strings.Contains(string(got), "200 OK") {
+	if took := time.Since(begun); took < brief/2 || took > atMost || strings.Contains(string(got), "200 OK") {
 		t.Errorf("after %s came %q", took, got)
 	}
 	_ = conn.Close()
@@ -200,7 +198,7 @@ func TestAHeaderThatDripsIsCutOff(t *testing.T) {
 }
 
 func TestABodyThatDripsIsRefused(t *testing.T) {
-	s := open(t, slow)
+	s := open(t, func(s *setup) { s.config.ReadTimeout = brief })
 	for name, text := range map[string]string{
 		"with a length": request{headers: []string{jsonIs, authorized(), "Content-Length: 47"}, without: true, body: `{"prov`}.String(),
 		"chunked":       request{headers: []string{jsonIs, authorized(), "Transfer-Encoding: chunked"}, without: true, body: "6\r\n{\"prov\r\n"}.String(),
@@ -210,7 +208,7 @@ func TestABodyThatDripsIsRefused(t *testing.T) {
 		if p := got.problem(t); got.status != http.StatusBadRequest || p.Code != "unreadable_body" {
 			t.Errorf("%s: %d %s", name, got.status, p.Code)
 		}
-		if took := time.Since(begun); took < 300*time.Millisecond || took > 5*time.Second {
+		if took := time.Since(begun); took < brief/2 || took > atMost {
 			t.Errorf("%s: after %s", name, took)
 		}
 	}
@@ -234,17 +232,28 @@ func TestABodyThatEndsEarlyIsRefused(t *testing.T) {
 	}
 }
 
-func TestAConnectionThatSaysNothingIsClosed(t *testing.T) {
-	s := open(t, slow)
+func TestAConnectionThatSaysNothingMoreIsClosed(t *testing.T) {
+	s := open(t, func(s *setup) { s.config.IdleTimeout = brief })
 	conn := s.dial(t)
 	from := bufio.NewReader(conn)
 	write(t, conn, keepAlive(request{body: minimal}))
 	read(t, from, http.MethodPost).jwt(t)
+	begun := time.Now()
 	if rest, err := io.ReadAll(from); err != nil || len(rest) > 0 {
 		t.Errorf("then came %q, %v", rest, err)
 	}
-	silent := s.dial(t)
-	if got, err := io.ReadAll(silent); err != nil || len(got) > 0 {
-		t.Errorf("then came %q, %v", got, err)
+	if took := time.Since(begun); took > atMost-time.Second {
+		t.Errorf("after %s", took)
+	}
+}
+
+func TestAConnectionThatNeverSaysAnythingIsClosed(t *testing.T) {
+	s := open(t, func(s *setup) { s.config.ReadHeaderTimeout = brief })
+	begun := time.Now()
+	if got, err := io.ReadAll(s.dial(t)); err != nil || len(got) > 0 {
+		t.Errorf("came %q, %v", got, err)
+	}
+	if took := time.Since(begun); took > atMost {
+		t.Errorf("after %s", took)
 	}
 }

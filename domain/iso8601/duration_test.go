@@ -182,7 +182,7 @@ func onlyWraps(t fataler, err, want error) {
 		t.Fatalf("no error, want %v", want)
 	}
 	for _, sentinel := range []error{iso8601.ErrMalformed, iso8601.ErrNotPositive, iso8601.ErrOverflow} {
-		if errors.Is(err, sentinel) != (sentinel == want) {
+		if errors.Is(err, sentinel) != errors.Is(want, sentinel) {
 			t.Errorf("error %q, want one that wraps %q only", err, want)
 		}
 	}

@@ -28,7 +28,7 @@ func Parse(s string) (Duration, error) {
 	}
 	p := parser{rest: rest}
 	for p.rest != "" {
-		if fault, why := p.step(); fault != nil {
+		if why, fault := p.step(); fault != nil {
 			return Duration{}, refuse(fault, why)
 		}
 	}
@@ -54,41 +54,41 @@ type parser struct {
 }
 
 // step reads one unit, and the T if that stands before it. It answers what is
-// wrong and the reason in words, or nil.
-func (p *parser) step() (fault error, why string) {
+// wrong in words, and the sentinel for it or nil.
+func (p *parser) step() (why string, fault error) {
 	if p.rest[0] == 'T' {
 		if p.timed {
-			return ErrMalformed, "has T twice"
+			return "has T twice", ErrMalformed
 		}
 		p.timed, p.rest = true, p.rest[1:]
 	}
 	if p.fraction {
-		return ErrMalformed, "has a fraction that is not on its last unit"
+		return "has a fraction that is not on its last unit", ErrMalformed
 	}
 	if len(p.rest) > 1 && p.rest[0] == '-' && isDigit(p.rest[1]) {
-		return ErrNotPositive, "has a minus sign"
+		return "has a minus sign", ErrNotPositive
 	}
 	n, digits := p.whole()
 	if digits == 0 {
-		return ErrMalformed, "has no digit where a number belongs"
+		return "has no digit where a number belongs", ErrMalformed
 	}
 	part, ok := p.billionths()
 	if !ok {
-		return ErrMalformed, "has a fraction that is not of one to nine digits"
+		return "has a fraction that is not of one to nine digits", ErrMalformed
 	}
 	u, ok := p.designator()
 	switch {
 	case !ok:
-		return ErrMalformed, "has a number without a unit that may follow it there"
+		return "has a number without a unit that may follow it there", ErrMalformed
 	case u < p.next:
-		return ErrMalformed, "has a unit twice or out of order"
+		return "has a unit twice or out of order", ErrMalformed
 	}
 	p.next = u + 1
 	p.d.count[u] = n
 	if part != 0 {
 		p.d.part, p.d.of = part, u
 	}
-	return nil, ""
+	return "", nil
 }
 
 // whole reads digits; a number above maxCount is noted and not kept.

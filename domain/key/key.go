@@ -25,10 +25,11 @@ func stateNames() [4]string { return [4]string{"destroyed", "disabled", "retirin
 
 // String returns the name that records and answers use.
 func (s State) String() string {
-	if int(s) >= len(stateNames()) {
+	names := stateNames()
+	if int(s) >= len(names) {
 		return "unknown"
 	}
-	return stateNames()[s]
+	return names[s]
 }
 
 // ParseState is the inverse of [State.String]. The error wraps [ErrInvalid].

@@ -174,14 +174,14 @@ func TestARefusalNamesItsReasonAndPlace(t *testing.T) {
 				t.Fatalf("got %v, want a refusal", err)
 			}
 			for _, sentinel := range sentinels {
-				if got, want := errors.Is(err, sentinel), sentinel == test.want; got != want {
+				if got, want := errors.Is(err, sentinel), errors.Is(test.want, sentinel); got != want {
 					t.Errorf("%v: is %q: %v, want %v", err, sentinel, got, want)
 				}
 			}
 			if refusal.Offset != test.offset {
 				t.Errorf("%v: want byte %d", err, test.offset)
 			}
-			if (refusal.Name != "") && test.want != strictjson.ErrDuplicate {
+			if (refusal.Name != "") && !errors.Is(test.want, strictjson.ErrDuplicate) {
 				t.Errorf("name %q on another refusal than a duplicate", refusal.Name)
 			}
 		})
@@ -235,7 +235,7 @@ func TestAnErrorOfTheCallerEndsTheWalkAndIsReturnedAsItIs(t *testing.T) {
 		}
 		return nil
 	})
-	if err != own || calls != 2 {
+	if err != own || calls != 2 { //nolint:errorlint // this very value is promised
 		t.Errorf("got %v after %d calls, want %v after 2", err, calls, own)
 	}
 }

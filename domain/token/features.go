@@ -103,6 +103,7 @@ func (f Features) Words() []string {
 		return nil
 	case kindEverything:
 		return []string{everything}
+	case kindListed:
 	}
 	words, all := make([]string, 0, featureCount), features()
 	for _, i := range f.order {
@@ -122,6 +123,7 @@ func (f Features) AppendJSON(dst []byte) []byte {
 		return append(dst, "null"...)
 	case kindEverything:
 		return append(dst, `["`+everything+`"]`...)
+	case kindListed:
 	}
 	all := features()
 	dst = append(dst, '[')

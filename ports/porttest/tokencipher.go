@@ -55,8 +55,8 @@ func MaterialKey(id key.ID, value string) key.Key {
 }
 
 const (
-	cipherGroup  group.ID = "acme"
-	cipherClaims          = `{"cst":"customer_1","dsh":"abcde","exp":4102444800}`
+	cipherGroup  = group.ID("acme")
+	cipherClaims = `{"cst":"customer_1","dsh":"abcde","exp":4102444800}`
 )
 
 func cipherKey() key.Key { return MaterialKey("k.1_A-z", "value-of-the-first-key-32-chars!") }
@@ -290,7 +290,7 @@ func wantRefused(t *testing.T, result []byte, err, want error) {
 		t.Errorf("got %q beside the error", result)
 	}
 	for _, sentinel := range []error{ports.ErrBadTag, ports.ErrCustody, ports.ErrUnavailable} {
-		if errors.Is(err, sentinel) != (sentinel == want) {
+		if errors.Is(err, sentinel) != errors.Is(want, sentinel) {
 			t.Errorf("got %v, want %v and nothing else", err, want)
 		}
 	}
