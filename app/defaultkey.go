@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"embedseal/domain/audit"
+	"embedseal/domain/group"
 	"embedseal/domain/key"
 	"embedseal/ports"
 )
@@ -19,16 +20,20 @@ type DefaultKeys struct {
 	auditor ports.Auditor
 	clock   ports.Clock
 	random  ports.Random
-	// one lets one caller of this process make a key while the others wait for
-	// it. That spares keys that would be thrown away; that there is exactly one
-	// default, across processes too, UpdateRing sees to.
-	one sync.Mutex
+	// making lets one caller of this process make a group's key while the others
+	// wait for it. That spares keys that would be thrown away; that there is
+	// exactly one default, across processes too, UpdateRing sees to.
+	mu     sync.Mutex
+	making map[group.ID]chan struct{}
 }
 
 // NewDefaultKeys returns a DefaultKeys.
 func NewDefaultKeys(keys ports.KeyStore, custody ports.KeyCustody, auditor ports.Auditor,
 	clock ports.Clock, random ports.Random) *DefaultKeys {
-	return &DefaultKeys{keys: keys, custody: custody, auditor: auditor, clock: clock, random: random}
+	return &DefaultKeys{
+		keys: keys, custody: custody, auditor: auditor, clock: clock, random: random,
+		making: make(map[group.ID]chan struct{}),
+	}
 }
 
 // errHasDefault ends an update that came too late.
@@ -39,19 +44,60 @@ var errHasDefault = errors.New("the group has a default key already")
 // before the change: a record of a key that was not made after all can be, a
 // key without a record cannot.
 //
-// Errors: [key.ErrNotActive] when the default may not seal, [ErrAudit], or what
-// the stores answer.
+// Errors: [key.ErrNotActive] when the default may not seal, [key.ErrNoDefault]
+// when the ring takes no further key, [ErrAudit], or what the stores answer.
 func (d *DefaultKeys) Ensure(ctx context.Context, call Call, caller Caller) (key.Key, error) {
-	d.one.Lock()
-	defer d.one.Unlock()
 	g := caller.Group.ID
-	k, err := d.current(ctx, caller)
+	done, err := d.turn(ctx, g)
+	if err != nil {
+		return key.Key{}, err
+	}
+	defer done()
+	ring, err := d.keys.Ring(ctx, g)
+	if err != nil {
+		return key.Key{}, fmt.Errorf("read ring of %s: %w", g, err)
+	}
+	k, err := ring.Sealing("")
 	if !errors.Is(err, key.ErrNoDefault) {
 		return k, err
 	}
+	if ring.Len() >= key.MaxRing {
+		return key.Key{}, fmt.Errorf("%w, and the ring is full", key.ErrNoDefault)
+	}
+	return d.make(ctx, call, caller)
+}
+
+// turn waits until nobody makes a key of the group, and then keeps others from
+// it until done is called.
+func (d *DefaultKeys) turn(ctx context.Context, g group.ID) (done func(), err error) {
+	for {
+		d.mu.Lock()
+		before, busy := d.making[g]
+		if !busy {
+			mine := make(chan struct{})
+			d.making[g] = mine
+			d.mu.Unlock()
+			return func() {
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				delete(d.making, g)
+				close(mine)
+			}, nil
+		}
+		d.mu.Unlock()
+		select {
+		case <-before:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (d *DefaultKeys) make(ctx context.Context, call Call, caller Caller) (key.Key, error) {
+	g := caller.Group.ID
 	var seed [16]byte
 	d.random.Fill(seed[:])
-	k, err = d.custody.Create(ctx, g, key.NewID(seed))
+	k, err := d.custody.Create(ctx, g, key.NewID(seed))
 	if err != nil {
 		return key.Key{}, fmt.Errorf("create default key of %s: %w", g, err)
 	}
@@ -74,7 +120,7 @@ func (d *DefaultKeys) Ensure(ctx context.Context, call Call, caller Caller) (key
 		if err := d.custody.Destroy(ctx, g, k); err != nil {
 			return key.Key{}, fmt.Errorf("give back a key of %s: %w", g, err)
 		}
-		return d.current(ctx, caller)
+		return d.current(ctx, g)
 	case err != nil:
 		// The material is left alone: with an unknown outcome the ring may name it.
 		return key.Key{}, fmt.Errorf("add default key of %s: %w", g, err)
@@ -82,10 +128,10 @@ func (d *DefaultKeys) Ensure(ctx context.Context, call Call, caller Caller) (key
 	return k, nil
 }
 
-func (d *DefaultKeys) current(ctx context.Context, caller Caller) (key.Key, error) {
-	ring, err := d.keys.Ring(ctx, caller.Group.ID)
+func (d *DefaultKeys) current(ctx context.Context, g group.ID) (key.Key, error) {
+	ring, err := d.keys.Ring(ctx, g)
 	if err != nil {
-		return key.Key{}, fmt.Errorf("read ring of %s: %w", caller.Group.ID, err)
+		return key.Key{}, fmt.Errorf("read ring of %s: %w", g, err)
 	}
 	return ring.Sealing("")
 }

@@ -21,7 +21,7 @@ type Config struct {
 
 	// Store is bbolt, file or memory.
 	Store string
-	// DataDir is empty when nobody chose one.
+	// DataDir is never empty.
 	DataDir string
 	// MasterKey is zero when neither the key nor a file of it was given.
 	MasterKey secret.Text

@@ -121,6 +121,17 @@ func onOff() grammar[bool] {
 
 func path() grammar[string] { return single(Text, "a path", checkPath) }
 
+// directory is a path that must be given: what expanded to nothing in a script
+// must not make a store in the wrong place.
+func directory() grammar[string] {
+	return single(Text, "a path", func(s string) (string, error) {
+		if s == "" {
+			return "", errors.New("is empty; leave it out, or name a directory")
+		}
+		return checkPath(s)
+	})
+}
+
 func pathOrStream() grammar[string] { return single(Text, "a path, or -", checkPath) }
 
 func secretFile() grammar[string] { return single(SecretFile, "a path", checkPath) }

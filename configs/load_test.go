@@ -75,7 +75,7 @@ func TestNothingGivenMeansTheDefaults(t *testing.T) {
 	if diff := cmp.Diff(configs.Log{Level: slog.LevelInfo, Format: "text"}, c.Log); diff != "" {
 		t.Error(diff)
 	}
-	if c.Store != "bbolt" || c.DataDir != "" || c.Audit.Path != "" || c.ChartClaim.String() != "cht" || c.File != "" {
+	if c.Store != "bbolt" || c.DataDir != "data" || c.Audit.Path != "" || c.ChartClaim.String() != "cht" || c.File != "" {
 		t.Errorf("other defaults: %+v", c)
 	}
 	for _, s := range c.Settings() {

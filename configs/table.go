@@ -21,8 +21,8 @@ func storeKeys() []Key {
 	return []Key{
 		row("store", "bbolt", oneOf("bbolt", "file", "memory"), func(c *Config) *string { return &c.Store },
 			"Where groups and keys are kept: one database file, one document per record, or nowhere (lost at exit)."),
-		row("data_dir", "", path(), func(c *Config) *string { return &c.DataDir },
-			"The directory of the store, the master key and the audit log; empty lets the program choose. The store memory needs none."),
+		row("data_dir", "data", directory(), func(c *Config) *string { return &c.DataDir },
+			"The directory of the store, the master key and the audit log. The store memory needs none."),
 		row("master_key", "", masterKey(), func(c *Config) *secret.Text { return &c.MasterKey },
 			"The key that seals every record of the store."),
 		row("master_key_file", "", secretFile(), func(c *Config) *string { return &c.MasterKeyFile },

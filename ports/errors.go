@@ -38,4 +38,7 @@ var (
 	// ErrCustody: the key's custody is not one that this cipher serves, or it
 	// refuses this form of token. Of a [TokenCipher] and a [KeyCustody] only.
 	ErrCustody = errors.New("not possible in this custody")
+	// ErrCustodyUnavailable: the service that holds the key's material cannot be
+	// asked now, whatever the reason. Of a [TokenCipher] only.
+	ErrCustodyUnavailable = fmt.Errorf("%w: the key's custody cannot be asked", ErrUnavailable)
 )

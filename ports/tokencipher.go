@@ -18,7 +18,8 @@ type TokenCipher interface {
 	// header is {"alg":"dir","enc":"A256GCM","kid":"<k.ID>"} and nothing else.
 	// The text is the caller's to keep.
 	//
-	// Errors: ErrCustody, ErrUnavailable (and those that wrap it).
+	// Errors: ErrCustody, ErrUnavailable (and those that wrap it, such as
+	// ErrCustodyUnavailable).
 	Seal(ctx context.Context, g group.ID, k key.Key, claims []byte) ([]byte, error)
 
 	// Open returns the claims of a token that was sealed with k: 12- and 16-byte
@@ -26,6 +27,6 @@ type TokenCipher interface {
 	// found the key by it.
 	//
 	// Errors: ErrBadTag, ErrCustody (a custody that cannot open a 16-byte IV),
-	// ErrUnavailable.
+	// ErrUnavailable (and those that wrap it).
 	Open(ctx context.Context, g group.ID, k key.Key, token jwe.Compact) ([]byte, error)
 }

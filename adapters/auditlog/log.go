@@ -3,8 +3,9 @@
 //
 // # Caveats
 //
-// A record is in the kernel when Record returns, and not yet on the disk: a
-// killed process loses nothing, a power cut may lose the last seconds.
+// The record of a mint or a refusal is in the kernel when Record returns, and not
+// yet on the disk: a killed process loses nothing, a power cut may lose the last
+// seconds. The record of a change is on the disk.
 package auditlog
 
 import (
@@ -15,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"embedseal/domain/audit"
 	"embedseal/ports"
@@ -58,21 +60,43 @@ func Open(cfg Config) (*Log, func(), error) {
 	if cfg.Path == StandardError {
 		return &Log{path: "standard error", out: stream{os.Stderr}}, func() {}, nil
 	}
-	f, err := os.OpenFile(filepath.Clean(cfg.Path), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	l := &Log{path: cfg.Path}
+	if err := l.open(); err != nil {
+		return nil, nil, err
+	}
+	return l, l.close, nil
+}
+
+// open opens the file of the path, and makes it when there is none. The name of
+// a new file is on the disk when open returns.
+func (l *Log) open() error {
+	f, err := os.OpenFile(filepath.Clean(l.path), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, nil, fmt.Errorf("auditlog: open %s: %w; audit.path must name a file this user can write", cfg.Path, err)
+		return fmt.Errorf("auditlog: open %s: %w; audit.path must name a file this user can write", l.path, err)
 	}
-	l := &Log{path: cfg.Path, out: f}
 	if err := l.recover(f); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("auditlog: read the end of %s: %w", cfg.Path, err), f.Close())
+		return errors.Join(fmt.Errorf("auditlog: read the end of %s: %w", l.path, err), f.Close())
 	}
-	return l, func() { _ = f.Close() }, nil
+	l.out = f
+	return nil
+}
+
+func (l *Log) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if f, ok := l.out.(*os.File); ok {
+		_ = f.Close()
+	}
 }
 
 func (l *Log) recover(f *os.File) error {
+	l.size, l.torn = 0, false
 	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+	if err != nil || !info.Mode().IsRegular() {
 		return err
+	}
+	if info.Size() == 0 {
+		return syncDirectory(filepath.Dir(l.path))
 	}
 	l.size = info.Size()
 	last := make([]byte, 1)
@@ -87,6 +111,9 @@ func (l *Log) recover(f *os.File) error {
 func (l *Log) Record(_ context.Context, e audit.Event) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.reopen(); err != nil {
+		return err
+	}
 	l.line = l.line[:0]
 	if l.torn {
 		l.line = append(l.line, '\n')
@@ -96,13 +123,57 @@ func (l *Log) Record(_ context.Context, e audit.Event) error {
 	if err == nil {
 		l.size += int64(n)
 		l.torn = false
-		return nil
+		return l.settle(e)
 	}
 	if n > 0 && !l.takeBack(n) {
 		l.torn = l.line[n-1] != '\n'
 		l.size += int64(n)
 	}
 	return fmt.Errorf("%w: auditlog: write %s: %w", ports.ErrUnavailable, l.path, err)
+}
+
+// reopen makes the file anew when somebody removed it: what is written to a file
+// without a name is a record nobody will ever read. A file that was renamed is
+// written to until the next start.
+func (l *Log) reopen() error {
+	f, ok := l.out.(*os.File)
+	if !ok {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("%w: auditlog: look at %s: %w", ports.ErrUnavailable, l.path, err)
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Nlink > 0 {
+		return nil
+	}
+	if err := l.open(); err != nil {
+		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
+	}
+	_ = f.Close()
+	return nil
+}
+
+// settle brings the record of a change to the disk: the change itself will be
+// there, and must not outlive its record.
+func (l *Log) settle(e audit.Event) error {
+	f, ok := l.out.(*os.File)
+	if !ok || e.Action == audit.ActionMint || e.Action == audit.ActionRequest {
+		return nil
+	}
+	err := f.Sync()
+	if err == nil || errors.Is(err, syscall.EINVAL) { // a pipe or a device, which has no disk
+		return nil
+	}
+	return fmt.Errorf("%w: auditlog: sync %s: %w", ports.ErrUnavailable, l.path, err)
+}
+
+func syncDirectory(path string) error {
+	dir, err := os.Open(filepath.Clean(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // takeBack removes the last n bytes, if they are the end of the file still: one

@@ -88,8 +88,8 @@ func plain(e element, id uint64) error {
 	return nil
 }
 
-// bounds are what the parent says about the keys of a page: from low on, and
-// below high. An empty bound is none.
+// bounds are what the parent says about the keys of a page: low is the first,
+// and all are below high. An empty bound is none.
 type bounds struct{ low, high []byte }
 
 func (b bounds) hold(key []byte) bool {
@@ -160,6 +160,11 @@ func ascending(page []byte, id uint64, within bounds) ([]element, error) {
 	all, err := elements(page, id)
 	if err != nil {
 		return nil, err
+	}
+	if len(all) > 0 && len(within.low) > 0 && !bytes.Equal(all[0].key, within.low) {
+		// bbolt finds a page in its parent by its first key, and would enter it
+		// there a second time.
+		return nil, damaged(id, "does not begin with the key by which its parent knows it")
 	}
 	for i, e := range all {
 		if !within.hold(e.key) || i > 0 && bytes.Compare(all[i-1].key, e.key) >= 0 {

@@ -51,15 +51,12 @@ func (d Dir) String() string { return d.path }
 // process's umask allows. A directory that others may enter is closed to them,
 // which tightened reports.
 func (d Dir) Make() (tightened bool, err error) {
-	if err := os.MkdirAll(filepath.Dir(d.path), 0o755); err != nil { //nolint:gosec // a parent, not the data
-		return false, fmt.Errorf("datadir: make parent of %s: %w", d.path, err)
+	made, err := makeAll(d.path, 0o700)
+	if err != nil {
+		return false, fmt.Errorf("datadir: make %s: %w; choose a --data-dir that this user can write", d.path, err)
 	}
-	err = os.Mkdir(d.path, 0o700)
-	if err == nil {
-		return false, syncDir(filepath.Dir(d.path))
-	}
-	if !errors.Is(err, fs.ErrExist) {
-		return false, fmt.Errorf("datadir: make %s: %w", d.path, err)
+	if made {
+		return false, nil
 	}
 	info, err := os.Stat(d.path)
 	switch {
@@ -74,6 +71,36 @@ func (d Dir) Make() (tightened bool, err error) {
 		return false, fmt.Errorf("datadir: close %s to others: %w", d.path, err)
 	}
 	return true, nil
+}
+
+// makeAll makes a directory and the parents it lacks, each of them on the disk
+// before the next.
+func makeAll(path string, mode fs.FileMode) (made bool, err error) {
+	err = os.Mkdir(path, mode)
+	if parent := filepath.Dir(path); errors.Is(err, fs.ErrNotExist) && parent != path {
+		if _, err := makeAll(parent, 0o755); err != nil {
+			return false, err
+		}
+		err = os.Mkdir(path, mode)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, syncDir(filepath.Dir(path))
+}
+
+// Exposed lists what of the directory other users may look into.
+func (d Dir) Exposed() []string {
+	var exposed []string
+	for _, path := range []string{d.path, d.Path(MasterKey), d.Path(APIToken)} {
+		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+			exposed = append(exposed, path)
+		}
+	}
+	return exposed
 }
 
 // Has reports whether there is something of that name.

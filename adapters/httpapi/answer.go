@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -73,9 +75,9 @@ func answerProblem(c *gin.Context, f *failure) {
 	_, _ = c.Writer.Write(out.Bytes())
 }
 
-// fail ends a request with the answer that err stands for. A failure of a
-// minting route is recorded first; if that cannot be done, the answer says so
-// and nothing of what it would have said.
+// fail ends a POST of a minting route with the answer that err stands for. The
+// failure is recorded first; if that cannot be done, the answer says so and
+// nothing of what it would have said.
 func (s *Server) fail(c *gin.Context, action audit.Action, caller app.Caller, err error) {
 	c.Abort()
 	f := translate(err)
@@ -96,7 +98,7 @@ func (s *Server) fail(c *gin.Context, action audit.Action, caller app.Caller, er
 
 func (s *Server) logFailure(c *gin.Context, f *failure) {
 	level := slog.LevelDebug
-	if f.kind.status >= http.StatusInternalServerError {
+	if f.kind.status >= http.StatusInternalServerError && !errors.Is(f.err, context.Canceled) { // the client left
 		level = slog.LevelError
 	}
 	s.log.LogAttrs(c.Request.Context(), level, "request failed", slog.String("request_id", requestID(c)),

@@ -40,6 +40,7 @@ func storeFaults() []struct {
 		{ports.ErrWrongMasterKey, 503, "store_unreadable"},
 		{ports.ErrUnknownOutcome, 503, "outcome_unknown"},
 		{ports.ErrCustody, 503, "custody_unavailable"},
+		{ports.ErrCustodyUnavailable, 503, "custody_unavailable"},
 		{ports.ErrConflict, 409, "conflict"},
 		{key.ErrNoDefault, 409, "no_default_key"},
 		{context.DeadlineExceeded, 503, "timeout"},

@@ -3,6 +3,8 @@ package jose_test
 import (
 	"testing"
 
+	"embedseal/adapters/custody"
+	"embedseal/adapters/entropy"
 	"embedseal/adapters/jose"
 	"embedseal/ports"
 	"embedseal/ports/porttest"
@@ -24,4 +26,10 @@ func TestSealingTakesFewAllocations(t *testing.T) {
 	if got > limit {
 		t.Errorf("%v allocations, at most %d are meant", got, limit)
 	}
+}
+
+func TestItOpensWhatKeysOfTheRingSealed(t *testing.T) {
+	porttest.CustodyCipher(t, func(*testing.T) (ports.TokenCipher, ports.KeyCustody) {
+		return jose.New(), custody.NewLocal(entropy.System{})
+	})
 }

@@ -186,6 +186,12 @@ func bootstrap(ctx context.Context, dir datadir.Dir, s stores, auditor ports.Aud
 	missing := err != nil
 	text := b.NewAPIToken(firstGroup)
 	if missing {
+		// A token that no killed init left is an old store's, perhaps a leaked one.
+		if !dir.Has(datadir.Pending) {
+			if err = dir.Remove(datadir.APIToken); err != nil {
+				return made, err
+			}
+		}
 		if _, err = dir.WriteOnce(datadir.Pending, secret.New("the API token was not shown yet; run embedseal init")); err != nil {
 			return made, err
 		}
@@ -228,8 +234,8 @@ func (p *program) showInit(cfg configs.Config, made initialised) error {
 	return p.printed.failure()
 }
 
-// hints are commands to paste. The token is read from its file, so that it is
-// in no history and no list of processes.
+// hints are commands to paste. The token is read from its file, so that it gets
+// into no shell's history.
 func (p *program) hints(listen, token, value string) {
 	if value == "" {
 		value = "KEY-VALUE-SHOWN-BY-THE-FIRST-INIT"

@@ -42,7 +42,7 @@ func (p *program) serveCommand() *cobra.Command {
 				return err
 			}
 			if dev = dev || cfg.Store == storeMemory; dev {
-				if err := makeDev(&cfg, c); err != nil {
+				if err := p.makeDev(&cfg, c); err != nil {
 					return err
 				}
 				p.warn("\n  WARNING: development mode. Keys and tokens are in memory, printed, and gone on exit.\n  Do not mint anything that matters.\n")
@@ -55,7 +55,7 @@ func (p *program) serveCommand() *cobra.Command {
 
 // makeDev turns the configuration into that of --dev, or says what contradicts
 // it.
-func makeDev(cfg *configs.Config, c *cobra.Command) error {
+func (p *program) makeDev(cfg *configs.Config, c *cobra.Command) error {
 	if f := c.Flags().Lookup("store"); f.Changed && cfg.Store != storeMemory {
 		return usage(errors.New("--dev keeps everything in memory; leave out --store, or --dev"))
 	}
@@ -65,6 +65,11 @@ func makeDev(cfg *configs.Config, c *cobra.Command) error {
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return usage(fmt.Errorf("a store in memory is served on loopback only, not on %s", cfg.HTTP.Listen))
+	}
+	for _, s := range cfg.Settings() {
+		if s.Key == "store" && s.Value != storeMemory && s.Source != "default" {
+			p.warn("embedseal: warning: --dev keeps everything in memory: store %s (%s) is not used", s.Value, s.Source)
+		}
 	}
 	cfg.Store = storeMemory
 	return nil
@@ -78,6 +83,11 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 		return err
 	}
 	defer release()
+	if cfg.Store != storeMemory {
+		for _, path := range dir.Exposed() {
+			log.Warn("other users can look into this; close it with chmod go=", "path", path)
+		}
+	}
 	auditor, closeLog, err := auditlog.Open(auditlog.Config{Path: auditPath(cfg, dir)})
 	if err != nil {
 		return err

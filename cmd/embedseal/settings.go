@@ -10,9 +10,6 @@ import (
 	"embedseal/configs"
 )
 
-// defaultDataDir is where a store is looked for when nobody says.
-const defaultDataDir = "data"
-
 // The keys that groups of verbs take as flags.
 func storeKeys() []string {
 	return []string{"store", "data_dir", "master_key_file", "audit.path"}
@@ -57,9 +54,6 @@ func (p *program) settings(c *cobra.Command, paths ...string) func() (configs.Co
 		cfg, err := configs.Load(in)
 		if err != nil {
 			return cfg, err
-		}
-		if cfg.DataDir == "" {
-			cfg.DataDir = defaultDataDir
 		}
 		for _, w := range cfg.Warnings {
 			p.warn("embedseal: warning: %s", w)
