@@ -119,8 +119,6 @@ func onOff() grammar[bool] {
 	})
 }
 
-func path() grammar[string] { return single(Text, "a path", checkPath) }
-
 // directory is a path that must be given: what expanded to nothing in a script
 // must not make a store in the wrong place.
 func directory() grammar[string] {
