@@ -92,6 +92,9 @@ func (l *Log) close() {
 func (l *Log) recover(f *os.File) error {
 	l.size, l.torn = 0, false
 	info, err := f.Stat()
+	if err == nil && info.Mode()&os.ModeNamedPipe != 0 {
+		return errors.New("it is a pipe: what nobody reads from it is no record")
+	}
 	if err != nil || !info.Mode().IsRegular() {
 		return err
 	}

@@ -116,6 +116,9 @@ func (d Dir) Read(name string) (secret.Text, error) {
 	if err != nil {
 		return secret.Text{}, fmt.Errorf("datadir: read %s: %w", d.Path(name), err)
 	}
+	if !info.Mode().IsRegular() { // a pipe would be waited for without end
+		return secret.Text{}, fmt.Errorf("datadir: %s is not a regular file", d.Path(name))
+	}
 	if info.Size() > maxFile {
 		return secret.Text{}, fmt.Errorf("datadir: %s has %d bytes, at most %d make sense", d.Path(name), info.Size(), maxFile)
 	}

@@ -151,7 +151,7 @@ func id(d *token.Draft, name string, v strictjson.Value) *string {
 	if s == nil {
 		return nil
 	}
-	if what := misplaced(strings.TrimSpace(*s)); what != "" {
+	if what := misplaced(*s); what != "" {
 		d.Faults = append(d.Faults, token.Fault{Field: name, Code: token.FaultMalformed, Detail: what})
 		return nil
 	}
@@ -159,16 +159,29 @@ func id(d *token.Draft, name string, v strictjson.Value) *string {
 }
 
 func misplaced(s string) (what string) {
-	if _, err := apitoken.Parse(s); err == nil {
-		return "is an API token, which belongs in a header only"
-	}
-	if !strings.HasPrefix(s, "eyJ") { // how every header of a token begins
+	if len(s) > token.MaxID { // refused for that
 		return ""
 	}
-	if _, err := jwe.ParseCompact(s); err == nil {
-		return "is an embed token, not an id"
+	if apitoken.In(s) {
+		return "is an API token, or holds one; it belongs in a header only"
+	}
+	const begin = "eyJ" // how every header of a token begins
+	for i := strings.Index(s, begin); i >= 0; i = strings.Index(s, begin) {
+		s = s[i:]
+		end := strings.IndexFunc(s, func(r rune) bool { return r != '.' && r != '_' && r != '-' && !alphanumeric(r) })
+		if end < 0 {
+			end = len(s)
+		}
+		if _, err := jwe.ParseCompact(s[:end]); err == nil {
+			return "is an embed token, or holds one, and not an id"
+		}
+		s = s[len(begin):]
 	}
 	return ""
+}
+
+func alphanumeric(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
 
 func flag(d *token.Draft, name string, v strictjson.Value) *bool {

@@ -71,6 +71,26 @@ func Parse(text string) (Presented, error) {
 	return Presented{group: text[len(prefix):cut], digest: sha256.Sum256([]byte(text))}, nil
 }
 
+// In reports whether an API token stands anywhere in text, as when a whole
+// header was pasted.
+func In(text string) bool {
+	for {
+		i := strings.Index(text, prefix)
+		if i < 0 {
+			return false
+		}
+		text = text[i:]
+		if u := strings.IndexByte(text[len(prefix):], '_'); u >= 0 {
+			if end := len(prefix) + u + 1 + randomChars + checkChars; end <= len(text) {
+				if _, err := Parse(text[:end]); err == nil {
+					return true
+				}
+			}
+		}
+		text = text[len(prefix):]
+	}
+}
+
 // Group is the id of the group that the text names.
 func (p Presented) Group() string { return p.group }
 

@@ -140,8 +140,7 @@ func custodyRefusesFlippedBits(t *testing.T, p pair) {
 	}
 }
 
-// custodyKeepsKeysApart has groups and ids that are one text when put together
-// with a hyphen.
+// custodyKeepsKeysApart has groups and ids that a hyphen makes one text of.
 func custodyKeepsKeysApart(t *testing.T, p pair) {
 	type place struct {
 		group group.ID
@@ -249,14 +248,11 @@ func custodyDestroys(t *testing.T, p pair) {
 func custodyDestroysNothing(t *testing.T, p pair) {
 	k := p.create(t, cipherGroup, "k1")
 	token := sealed(t, p, k, cipherClaims)
-	for _, at := range []struct {
-		group group.ID
-		id    key.ID
-	}{{cipherGroup, "never"}, {"other", "k1"}} {
-		stranger := k
-		stranger.ID = at.id
-		if err := p.custody.Destroy(t.Context(), at.group, stranger); err != nil {
-			t.Errorf("%v: %v", at, err)
+	never := k
+	never.ID = "never"
+	for at, stranger := range map[group.ID]key.Key{cipherGroup: never, "other": k} {
+		if err := p.custody.Destroy(t.Context(), at, stranger); err != nil {
+			t.Errorf("%s of %s: %v", stranger.ID, at, err)
 		}
 	}
 	if _, err := p.Open(t.Context(), cipherGroup, k, token); err != nil {
