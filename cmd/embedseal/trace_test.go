@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"os"
@@ -8,7 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,13 +21,11 @@ import (
 func needStrace(t *testing.T) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "strace", "-o", os.DevNull, "true").CombinedOutput()
-	if err == nil {
-		return
-	}
-	if os.Getenv("CI") == "true" {
+	if err != nil && os.Getenv("CI") == "true" {
 		t.Fatalf("strace does not run: %v %s", err, out)
+	} else if err != nil {
+		t.Skipf("strace does not run (%v) %s; install it with: make peers; in a container allow ptrace", err, out)
 	}
-	t.Skipf("strace does not run (%v) %s; install it with: make peers; in a container allow ptrace", err, out)
 }
 
 // systemCall is one of a trace. It began and returned at those lines.
@@ -45,39 +43,36 @@ var (
 	named      = regexp.MustCompile(`(?:<([^>]*)>, )?"([^"]*)"`)
 )
 
-// systemCalls reads what strace -f -y wrote to a file. A call that never
-// returned is not among them.
+// systemCalls reads what strace -f -y wrote, but for calls that never returned.
 func systemCalls(t *testing.T, trace string) []systemCall {
 	t.Helper()
 	var calls []systemCall
 	begun := map[string]systemCall{}
 	for i, line := range strings.Split(contents(t, trace), "\n") {
 		thread, text, _ := strings.Cut(line, " ")
-		text = strings.TrimSpace(text)
-		if head, ok := strings.CutSuffix(text, " <unfinished ...>"); ok {
+		if head, ok := strings.CutSuffix(strings.TrimSpace(text), " <unfinished ...>"); ok {
 			begun[thread] = systemCall{args: head, begun: i}
 			continue
 		}
 		c := systemCall{begun: i}
-		if _, rest, ok := strings.Cut(text, " resumed>"); ok && strings.HasPrefix(text, "<... ") {
+		if _, rest, ok := strings.Cut(text, " resumed>"); ok && strings.HasPrefix(strings.TrimSpace(text), "<... ") {
 			c = begun[thread]
 			text = c.args + rest
 		}
-		if m := callLine.FindStringSubmatch(text); m != nil {
+		if m := callLine.FindStringSubmatch(strings.TrimSpace(text)); m != nil {
 			calls = append(calls, systemCall{m[1], m[2], c.begun, i, strings.HasPrefix(m[3], "-")})
 		}
 	}
 	return calls
 }
 
-func (c systemCall) syncs() bool { return c.name == "fsync" || c.name == "fdatasync" }
+func (c systemCall) syncs() bool  { return c.name == "fsync" || c.name == "fdatasync" }
+func (c systemCall) writes() bool { return writing.MatchString(c.name) }
 
 // makes says whether the call makes a name, in a directory that must be synced.
 func (c systemCall) makes() bool {
 	return naming.MatchString(c.name) || c.name == "openat" && strings.Contains(c.args, "O_CREAT")
 }
-
-func (c systemCall) writes() bool { return writing.MatchString(c.name) }
 
 // path is the name that the call makes, or else that of its descriptor.
 func (c systemCall) path() string {
@@ -144,8 +139,7 @@ func TestTraceTheStoreIsSyncedBeforeTheFirstTokenLeaves(t *testing.T) {
 				t.Fatalf("it serves at call %d and answers at call %d", serving, sent)
 			}
 			answer, calls := calls[sent], calls[serving:]
-			changes, faults := unsynced(calls, dir, answer)
-			if changes == 0 || len(faults) > 0 {
+			if changes, faults := unsynced(calls, dir, answer); changes == 0 || len(faults) > 0 {
 				t.Errorf("%d changes of the store before the answer\n%s", changes, strings.Join(faults, "\n"))
 			}
 
@@ -164,45 +158,35 @@ func TestTraceTheStoreIsSyncedBeforeTheFirstTokenLeaves(t *testing.T) {
 func TestTraceAFirstKeyThatCannotBeSyncedIsNotAnswered(t *testing.T) {
 	needStrace(t)
 	t.Parallel()
-	for _, test := range []struct {
-		name, store string
-		only        []string // the paths whose syncs fail; nil is all of them, the audit log's first
-		says        string
-	}{
-		{"any file with bbolt", storeBbolt, nil, "audit.log"},
-		{"any file with file", storeFile, nil, "audit.log"},
-		{"the database", storeBbolt, []string{"store.db"}, "store.db"},
-		{"a record", storeFile, []string{"store/stage/0", "store/stage/1", "store/stage/2"}, "store/stage/"},
-		{"the directory of records", storeFile, []string{"store/ring"}, "store/ring"},
-		{"the directory of the store", storeFile, []string{"store"}, "store"},
+	for _, test := range []struct{ store, struck string }{ // where nothing is named every sync fails, the audit log's first
+		{storeBbolt, ""}, {storeBbolt, "store.db"},
+		{storeFile, ""}, {storeFile, "store/stage/0"}, {storeFile, "store/journal.tmp"}, {storeFile, "store/ring"}, {storeFile, "store"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
+		t.Run(test.store+" "+cmp.Or(test.struck, "everything"), func(t *testing.T) {
 			dir, trace := t.TempDir(), filepath.Join(t.TempDir(), "trace")
 			apiToken := fixture(t, dir, test.store, policy.Default())
 			serve := []string{"serve", "--data-dir", dir, "--store", test.store, "--listen", "127.0.0.1:0"}
 			p := start(t, nil, serve...)
-			address := p.address(t)
-			get(t, address, "/healthz")
+			get(t, p.address(t), "/healthz")
 			command := []string{"strace", "-f", "-y", "-o", trace, "-e", "trace=fsync,fdatasync",
-				"-e", "inject=fsync,fdatasync:error=EIO", "-p", strconv.Itoa(p.cmd.Process.Pid)}
-			for _, path := range test.only {
-				command = append(command, "-P", filepath.Join(dir, path))
+				"-e", "inject=fsync,fdatasync:error=EIO", "-p", fmt.Sprint(p.cmd.Process.Pid)}
+			if test.struck != "" {
+				command = append(command, "-P", filepath.Join(dir, test.struck))
 			}
 			tracer := startIn(t, "", nil, command...)
 			for began := time.Now(); !strings.Contains(tracer.stderr.String(), " attached") && time.Since(began) < patient; {
 				time.Sleep(5 * time.Millisecond) // if it never attaches, no sync is struck below
 			}
-			a := post(t, address, apiToken, goodBody)
+			a := post(t, p.address(t), apiToken, goodBody)
 			if a.status != http.StatusServiceUnavailable || strings.Contains(a.text, `"jwt"`) {
 				t.Errorf("%d %s", a.status, a.text)
 			}
 			p.terminate(t).want(t, exitOK)
 			tracer.wait(t)
-			struck := regexp.MustCompile(`\(\d+<` + regexp.QuoteMeta(filepath.Join(dir, test.says)) + `.*\) = -1 EIO .*\(INJECTED\)`)
-			if text := contents(t, trace); !struck.MatchString(text) {
-				t.Errorf("no sync of %s failed:\n%s%s", test.says, text, tracer.stderr.String())
+			struck := "<" + filepath.Join(dir, cmp.Or(test.struck, "audit.log")) + ">) = -1 EIO (Input/output error) (INJECTED)"
+			if text := contents(t, trace); !strings.Contains(text, struck) {
+				t.Errorf("no line has %s:\n%s%s", struck, text, tracer.stderr.String())
 			}
-
 			p = start(t, nil, serve...)
 			a = post(t, p.address(t), apiToken, goodBody)
 			p.terminate(t).want(t, exitOK)
