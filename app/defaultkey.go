@@ -53,15 +53,11 @@ func (d *DefaultKeys) Ensure(ctx context.Context, call Call, caller Caller) (key
 		return key.Key{}, err
 	}
 	defer done()
-	ring, err := d.keys.Ring(ctx, g)
-	if err != nil {
-		return key.Key{}, fmt.Errorf("read ring of %s: %w", g, err)
-	}
-	k, err := ring.Sealing("")
+	k, size, err := d.current(ctx, g)
 	if !errors.Is(err, key.ErrNoDefault) {
 		return k, err
 	}
-	if ring.Len() >= key.MaxRing {
+	if size >= key.MaxRing {
 		return key.Key{}, fmt.Errorf("%w, and the ring is full", key.ErrNoDefault)
 	}
 	return d.make(ctx, call, caller)
@@ -120,7 +116,8 @@ func (d *DefaultKeys) make(ctx context.Context, call Call, caller Caller) (key.K
 		if err := d.custody.Destroy(ctx, g, k); err != nil {
 			return key.Key{}, fmt.Errorf("give back a key of %s: %w", g, err)
 		}
-		return d.current(ctx, g)
+		k, _, err := d.current(ctx, g)
+		return k, err
 	case err != nil:
 		// The material is left alone: with an unknown outcome the ring may name it.
 		return key.Key{}, fmt.Errorf("add default key of %s: %w", g, err)
@@ -128,10 +125,12 @@ func (d *DefaultKeys) make(ctx context.Context, call Call, caller Caller) (key.K
 	return k, nil
 }
 
-func (d *DefaultKeys) current(ctx context.Context, g group.ID) (key.Key, error) {
+// current is the default key there is, and the size of the ring.
+func (d *DefaultKeys) current(ctx context.Context, g group.ID) (k key.Key, size int, err error) {
 	ring, err := d.keys.Ring(ctx, g)
 	if err != nil {
-		return key.Key{}, fmt.Errorf("read ring of %s: %w", g, err)
+		return key.Key{}, 0, fmt.Errorf("read ring of %s: %w", g, err)
 	}
-	return ring.Sealing("")
+	k, err = ring.Sealing("")
+	return k, ring.Len(), err
 }

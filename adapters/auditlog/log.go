@@ -18,6 +18,7 @@ import (
 	"sync"
 	"syscall"
 
+	"embedseal/adapters/internal/fsync"
 	"embedseal/domain/audit"
 	"embedseal/ports"
 )
@@ -99,7 +100,7 @@ func (l *Log) recover(f *os.File) error {
 		return err
 	}
 	if info.Size() == 0 {
-		return syncDirectory(filepath.Dir(l.path))
+		return fsync.Dir(filepath.Dir(l.path))
 	}
 	l.size = info.Size()
 	last := make([]byte, 1)
@@ -165,18 +166,10 @@ func (l *Log) settle(e audit.Event) error {
 		return nil
 	}
 	err := f.Sync()
-	if err == nil || errors.Is(err, syscall.EINVAL) { // a pipe or a device, which has no disk
+	if err == nil || errors.Is(err, syscall.EINVAL) { // a device, which has no disk
 		return nil
 	}
 	return fmt.Errorf("%w: auditlog: sync %s: %w", ports.ErrUnavailable, l.path, err)
-}
-
-func syncDirectory(path string) error {
-	dir, err := os.Open(filepath.Clean(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // takeBack removes the last n bytes, if they are the end of the file still: one

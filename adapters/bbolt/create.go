@@ -12,6 +12,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"embedseal/adapters/internal/fsync"
 	"embedseal/ports"
 )
 
@@ -60,7 +61,7 @@ func createDatabase(ctx context.Context, path string, fill func(*medium) error) 
 		return false, fmt.Errorf("bbolt: create %s: %w: %w", path, ports.ErrUnavailable, err)
 	}
 	// The name may be another creator's who was killed before it was durable.
-	if err := syncDir(dir); err != nil {
+	if err := fsync.Dir(dir); err != nil {
 		return created, fmt.Errorf("bbolt: create %s: sync the directory: %w", path, known(err))
 	}
 	return created, nil
@@ -142,7 +143,7 @@ func makeDir(dir string) error {
 	if err := os.Mkdir(dir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(above)
+	return fsync.Dir(above)
 }
 
 func ignoreClosed(err error) error {

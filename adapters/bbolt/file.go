@@ -14,6 +14,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"embedseal/adapters/internal/fsync"
 	"embedseal/ports"
 )
 
@@ -43,7 +44,7 @@ func openDatabase(ctx context.Context, path string) (db *bolt.DB, file *os.File,
 		if err := checkAndSettle(f); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
-		if err := syncDir(filepath.Dir(path)); err != nil { // its creator may have been killed before
+		if err := fsync.Dir(filepath.Dir(path)); err != nil { // its creator may have been killed before
 			return nil, errors.Join(err, f.Close())
 		}
 		file = f
@@ -158,15 +159,6 @@ func checkAndSettle(f *os.File) error {
 func release(f *os.File) {
 	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
 	_ = f.Close()
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(filepath.Clean(dir))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // faultError is a panic of bbolt, or a fault in the mapped file, as an error.

@@ -92,8 +92,10 @@ func plain(e element, id uint64) error {
 // and all are below high. An empty bound is none.
 type bounds struct{ low, high []byte }
 
+// hold is about the upper bound: that the first key is low and that keys ascend
+// is checked beside it.
 func (b bounds) hold(key []byte) bool {
-	return (len(b.low) == 0 || bytes.Compare(key, b.low) >= 0) && (len(b.high) == 0 || bytes.Compare(key, b.high) < 0)
+	return len(b.high) == 0 || bytes.Compare(key, b.high) < 0
 }
 
 // tree checks the page root and all below it, and calls each with every entry.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"embedseal/adapters/internal/fsync"
 	"embedseal/domain/secret"
 )
 
@@ -195,11 +196,7 @@ func (d Dir) Remove(name string) error {
 }
 
 func syncDir(path string) error {
-	dir, err := os.Open(filepath.Clean(path))
-	if err != nil {
-		return fmt.Errorf("datadir: open %s: %w", path, err)
-	}
-	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+	if err := fsync.Dir(path); err != nil {
 		return fmt.Errorf("datadir: sync %s: %w", path, err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"embedseal/adapters/internal/fsync"
 	"embedseal/adapters/internal/records"
 	"embedseal/ports"
 )
@@ -227,11 +228,7 @@ func mkdirAll(dir string) error {
 	if err := os.Mkdir(dir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return unavailable(d.fault("make", "", err))
 	}
-	f, err := os.Open(parent)
-	if err != nil {
-		return unavailable(d.fault("sync the parent of", "", err))
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	if err := fsync.Dir(parent); err != nil {
 		return unavailable(d.fault("sync the parent of", "", err))
 	}
 	return nil
