@@ -21,6 +21,7 @@ func FuzzObject(f *testing.F) {
 	for _, seed := range []string{
 		``, `{}`, ` {"a":1} `, `{"a":1,"a":2}`, `{"a":1,"\u0061":2}`, `{"a":{"b":1,"b":2}}`, `{"a":[{"b":1},{"b":1,"c":{"b":0,"b":1}}]}`,
 		`{"a":"\ud800"}`, `{"a":"\\ud800"}`, `{"a":"\\\ud800"}`, `{"a":"\ud83d\ude00"}`, `{"a":"\ud800\ud83d\ude00"}`, `{"\udc00":1,"\udc01":1}`,
+		`{"a":"\ud800\UDC00"}`, `{"a":"\uD800\udC00"}`,
 		"\xef\xbb\xbf{}", "{\"a\":\"\xff\"}", "{\"\xff\":1,\"\xfe\":2}", `{"a":"\ufffd","\uFFFD":1}`, `{"a":01}`, `{"a":-0.0E+00}`, `{"a":1e999}`,
 		`{"a":[1,2,]}`, `{"a":[[[],{}],"],",{"b":"}"}]}`, `{"a":nul}`, `{}{}`, `{} []`, `[]`, `"{}"`, `null`, "{\"a\":\"\t\"}", `{"a":"\x"}`,
 		`{/*c*/}`, `{'a':1}`, `{"":{"":{"":""}}}`, "{\"a\u2028\":\"\u2029\"}", nested(32), nested(33), strings.Repeat("[", 40), strings.Repeat(`{"":`, 40),
@@ -127,14 +128,15 @@ func dangerOf(data []byte) error {
 	return nil
 }
 
+// The digits of an escape have no case, its u has: \U begins no escape (RFC 8259 section 7), so \ud800\UDC00 is half a pair.
 var (
-	surrogatePair = regexp.MustCompile(`(?i)\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}`)
-	surrogate     = regexp.MustCompile(`(?i)\\ud[89a-f][0-9a-f]{2}`)
+	surrogatePair = regexp.MustCompile(`\\u(?i:d[89ab][0-9a-f]{2})\\u(?i:d[c-f][0-9a-f]{2})`)
+	surrogate     = regexp.MustCompile(`\\u(?i:d[89a-f][0-9a-f]{2})`)
 )
 
 func loneSurrogate(text string) bool {
 	text = strings.ReplaceAll(text, `\\`, `__`)
-	return surrogate.MatchString(surrogatePair.ReplaceAllString(text, ""))
+	return surrogate.MatchString(surrogatePair.ReplaceAllString(text, "_"))
 }
 
 // walk says whether any object repeats a name, and how deep the text goes, by the tokens of encoding/json.
