@@ -1,5 +1,6 @@
 # "make" alone says what there is. Building and running need Go and make only;
-# the tests install their peers or say what to install.
+# the tests install their peers or say what to install, and build a Vault
+# server once (VAULT_BIN names one that is there).
 
 VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo dev)
 TAGS     = nomsgpack
@@ -29,7 +30,7 @@ BENCHTIME ?= 1s
 
 FOLDERS = domain ports adapters app configs cmd
 
-.PHONY: help build run test test-long fuzz bench peers wire check fmt-check vet lint wire-diff layers tidy-check clean
+.PHONY: help build run test test-long fuzz bench peers vault wire check fmt-check vet lint wire-diff layers tidy-check clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -42,21 +43,26 @@ run: build ## build, prepare DATA_DIR (data) and serve on LISTEN (127.0.0.1:8080
 	@$(BINARY) init --data-dir "$(DATA_DIR)" --store "$(STORE)" --listen "$(LISTEN)"
 	@exec $(BINARY) serve --data-dir "$(DATA_DIR)" --store "$(STORE)" --listen "$(LISTEN)"
 
-test: peers ## unit, contract, property, interop and end-to-end tests
+test: export REQUIRE_VAULT = 1
+test: peers vault ## unit, contract, property, interop and end-to-end tests
 	@CGO_ENABLED=$(if $(RACE),1,0) go run .ci/gotest.go -log .ci/log/test-full.log -- $(RACE) -tags $(TAGS) -timeout $(TEST_TIMEOUT) $(TESTFLAGS) ./...
 
-test-long: peers ## the TestCampaign… tests, LONG times their full length (1)
+test-long: export REQUIRE_VAULT = 1
+test-long: peers vault ## the TestCampaign… tests, LONG times their full length (1)
 	@EMBEDSEAL_LONG=$(LONG) CGO_ENABLED=$(if $(RACE),1,0) go run .ci/gotest.go -log .ci/log/long-full.log -- $(RACE) -tags $(TAGS) -run '^TestCampaign' -timeout $(LONG_TIMEOUT) $(TESTFLAGS) ./...
 
 fuzz: ## every fuzz target for FUZZTIME seconds (30)
 	@FUZZTIME=$(FUZZTIME) FUZZTOTAL=$(FUZZTOTAL) .ci/fuzz
 
-bench: ## benchmarks with allocations; BENCH chooses by name
+bench: vault ## benchmarks with allocations; BENCH chooses by name
 	@targets=$$(.ci/targets Benchmark) && go test -tags $(TAGS) -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 60m \
 		$$(echo "$$targets" | cut -d ' ' -f 1 | sort -u)
 
 peers: ## install the JOSE implementations and tools that the tests run
 	@.ci/peers
+
+vault: ## build the Vault server that the tests run, once, and say where it is
+	@.ci/vault
 
 wire: ## write the wire injectors anew
 	go tool wire gen $(COMMAND)

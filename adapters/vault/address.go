@@ -1,0 +1,79 @@
+package vault
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// address is where one server of Vault listens.
+type address struct {
+	// base is the text without a final slash.
+	base string
+	// origin is scheme, host and port, which may be followed to.
+	origin string
+}
+
+// parseAddresses refuses an empty list, and plain http to anything but
+// loopback unless allowHTTP.
+func parseAddresses(list []string, allowHTTP bool) ([]address, error) {
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%w: there is no address of Vault", ErrConfig)
+	}
+	addresses := make([]address, len(list))
+	for i, text := range list {
+		u, err := parseAddress(text)
+		if err != nil {
+			return nil, fmt.Errorf("%w: address number %d %w", ErrConfig, i+1, err)
+		}
+		if !allowHTTP && InClear(text) {
+			return nil, fmt.Errorf("%w: the address %s is plain http: tokens and keys would travel in clear; use https, or allow http on purpose", ErrConfig, u.Redacted())
+		}
+		addresses[i] = address{base: strings.TrimSuffix(u.String(), "/"), origin: origin(u)}
+	}
+	return addresses, nil
+}
+
+func parseAddress(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
+		u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		// The text is not repeated: it may hold a password.
+		return nil, errors.New("is not an http or https URL of host, port and path")
+	}
+	return u, nil
+}
+
+// ParseAddress refuses what is not the address of a server. The error does not
+// repeat the text.
+func ParseAddress(text string) (string, error) {
+	_, err := parseAddress(text)
+	return text, err
+}
+
+// InClear reports whether what is sent to the address could be read on its way:
+// it is plain http, and not to loopback.
+func InClear(text string) bool {
+	u, err := parseAddress(text)
+	return err == nil && u.Scheme == "http" && !loopback(u.Hostname())
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// origin is what two URLs have in common that lead to the same server.
+func origin(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+}

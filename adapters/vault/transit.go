@@ -1,0 +1,273 @@
+package vault
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"embedseal/domain/group"
+	"embedseal/domain/jwe"
+	"embedseal/domain/key"
+	"embedseal/ports"
+)
+
+const (
+	// transitVersion is the version of every Transit key that seals and opens. A
+	// kid names one material: one that somebody rotates goes on with its first.
+	transitVersion = 1
+	// transitPrefix stands before what Transit sealed with that version.
+	transitPrefix = "vault:v1:"
+
+	transitIVSize  = 12
+	transitTagSize = 16
+	// longIVSize is read of tokens whose key is in hand, and not by Transit.
+	longIVSize = 16
+)
+
+var _ ports.TokenCipher = (*Cipher)(nil)
+
+// Cipher seals and opens with keys of the custody [key.VaultTransit], which
+// never leave Vault. It implements ports.TokenCipher: whatever keeps Vault from
+// answering is an error that wraps ports.ErrCustodyUnavailable.
+type Cipher struct{ b *Backend }
+
+// NewCipher returns the cipher whose keys lie in the Transit engine of b.
+func NewCipher(b *Backend) *Cipher { return &Cipher{b} }
+
+// sealRequest is the body of transit/encrypt. Type is that of the key that
+// Vault makes when there is none and the token may create: a type that does not
+// exist, so that it makes none.
+// https://developer.hashicorp.com/vault/api-docs/secret/transit#encrypt-data
+type sealRequest struct {
+	Plaintext      []byte `json:"plaintext"`
+	AssociatedData []byte `json:"associated_data"`
+	KeyVersion     int    `json:"key_version"`
+	Type           string `json:"type"`
+}
+
+// openRequest is the body of transit/decrypt.
+type openRequest struct {
+	Ciphertext     string `json:"ciphertext"`
+	AssociatedData []byte `json:"associated_data"`
+}
+
+// Seal implements ports.TokenCipher. What Transit answers is IV, ciphertext and
+// tag: with the encoded header as associated data, that is a compact JWE.
+func (c *Cipher) Seal(ctx context.Context, g group.ID, k key.Key, claims []byte) ([]byte, error) {
+	what := "seal with key " + shownID(k.ID)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	name, err := c.b.keyName(g, k)
+	if err != nil {
+		return nil, fmt.Errorf("vault: %s: %w", what, err)
+	}
+	header, err := jwe.EncodeHeader(string(k.ID))
+	if err != nil {
+		return nil, fmt.Errorf("vault: %s: %w: its id is not a kid", what, ports.ErrCustody)
+	}
+	data, err := c.ask(ctx, "encrypt", name, sealRequest{
+		Plaintext: claims, AssociatedData: []byte(header), KeyVersion: transitVersion, Type: "none",
+	})
+	if err != nil {
+		return nil, c.explain(ctx, what, err)
+	}
+	sealed, _ := data["ciphertext"].(string)
+	encoded, ours := strings.CutPrefix(sealed, transitPrefix)
+	raw, err := base64.StdEncoding.DecodeString(encoded)
+	if !ours || err != nil || len(raw) != transitIVSize+len(claims)+transitTagSize {
+		return nil, c.explain(ctx, what, notVault())
+	}
+	end := len(raw) - transitTagSize
+	return jwe.AppendCompact(nil, header, raw[:transitIVSize], raw[transitIVSize:end], raw[end:]), nil
+}
+
+// Open implements ports.TokenCipher. A 16-byte IV is refused without a call:
+// Transit cuts off twelve bytes.
+func (c *Cipher) Open(ctx context.Context, g group.ID, k key.Key, token jwe.Compact) ([]byte, error) {
+	what := "open with key " + shownID(k.ID)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	name, err := c.b.keyName(g, k)
+	if err != nil {
+		return nil, fmt.Errorf("vault: %s: %w", what, err)
+	}
+	switch len(token.IV()) {
+	case transitIVSize:
+	case longIVSize:
+		return nil, fmt.Errorf("vault: %s: %w: Transit opens no token with an IV of %d bytes", what, ports.ErrCustody, longIVSize)
+	default:
+		return nil, fmt.Errorf("vault: %s: %w: no token has an IV of %d bytes", what, ports.ErrBadTag, len(token.IV()))
+	}
+	raw := append(append(make([]byte, 0, transitIVSize+len(token.Sealed())), token.IV()...), token.Sealed()...)
+	data, err := c.ask(ctx, "decrypt", name, openRequest{
+		Ciphertext:     transitPrefix + base64.StdEncoding.EncodeToString(raw),
+		AssociatedData: []byte(token.EncodedHeader()),
+	})
+	var f *failure
+	switch {
+	case errors.As(err, &f) && f.status == http.StatusBadRequest:
+		return nil, fmt.Errorf("vault: %s: %w", what, ports.ErrBadTag)
+	case err != nil:
+		return nil, c.explain(ctx, what, err)
+	}
+	encoded, _ := data["plaintext"].(string)
+	claims, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil || len(claims) != len(token.Ciphertext()) {
+		return nil, c.explain(ctx, what, notVault())
+	}
+	return claims, nil
+}
+
+// ask uses the Transit key of that name. Asking twice does no harm, so that a
+// connection which was cut is no failure. A refusal that the key's own state
+// accounts for is ports.ErrCustody: Vault refuses a key that is gone like a
+// token that is wrong, or like a path that is not allowed.
+func (c *Cipher) ask(ctx context.Context, verb, name string, body any) (map[string]any, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.b.cfg.WriteTimeout)
+	defer cancel()
+	path := c.b.cfg.TransitMount + "/" + verb + "/" + name
+	resp, err := c.b.call(ctx, http.MethodPut, path, body)
+	if err != nil && !untouched(err) && ctx.Err() == nil {
+		resp, err = c.b.call(ctx, http.MethodPut, path, body)
+	}
+	var f *failure
+	switch {
+	case err == nil && resp.Secret != nil:
+		return resp.Data, nil
+	case err == nil:
+		return nil, notVault()
+	case errors.As(err, &f) && refusesThis(f):
+		found, lookErr := c.b.transitKey(ctx, name)
+		if lookErr == nil && !found.there {
+			return nil, fmt.Errorf("%w: it is not in Transit", ports.ErrCustody)
+		}
+		if lookErr == nil && found.unfit() != "" {
+			return nil, fmt.Errorf("%w: %s", ports.ErrCustody, found.unfit())
+		}
+	}
+	return nil, err
+}
+
+// refusesThis reports whether Vault is there and will not do what was asked.
+func refusesThis(f *failure) bool {
+	return f.status == http.StatusBadRequest || f.status == http.StatusForbidden && !f.badToken
+}
+
+// explain says what was done. Everything that Vault did not do is one sentinel:
+// keys of this custody cannot be used now. Which it is, the text says.
+func (c *Cipher) explain(ctx context.Context, what string, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, ports.ErrCustody):
+		return fmt.Errorf("vault: %s: %w", what, err)
+	}
+	return fmt.Errorf("vault: %s: %w: %s", what, ports.ErrCustodyUnavailable, err.Error())
+}
+
+// transitKey is what Transit tells of a key.
+type transitKey struct {
+	there, exportable, derived, deletable bool
+	kind                                  string
+	// oldestOpens and oldestSeals are the lowest versions that Transit uses; of
+	// sealing, 0 is all.
+	oldestOpens, oldestSeals int64
+}
+
+// transitKey reads the key of that name, if there is one.
+func (b *Backend) transitKey(ctx context.Context, name string) (transitKey, error) {
+	resp, err := b.call(ctx, http.MethodGet, b.cfg.TransitMount+"/keys/"+name, nil)
+	if err != nil || resp.status == http.StatusNotFound {
+		return transitKey{}, err
+	}
+	return describe(resp.Data)
+}
+
+func describe(data map[string]any) (transitKey, error) {
+	k := transitKey{there: true}
+	k.kind, _ = data["type"].(string)
+	k.exportable, _ = data["exportable"].(bool)
+	k.derived, _ = data["derived"].(bool)
+	k.deletable, _ = data["deletion_allowed"].(bool)
+	var openErr, sealErr error
+	k.oldestOpens, openErr = integer(data["min_decryption_version"])
+	k.oldestSeals, sealErr = integer(data["min_encryption_version"])
+	if k.kind == "" || openErr != nil || sealErr != nil {
+		return transitKey{}, notVault()
+	}
+	return k, nil
+}
+
+func integer(v any) (int64, error) {
+	number, _ := v.(json.Number)
+	return number.Int64()
+}
+
+// transitType is AES-256-GCM with a random IV of twelve bytes.
+const transitType = "aes256-gcm96"
+
+// unfit says why tokens cannot be made or opened with the key; empty if they
+// can.
+func (k transitKey) unfit() string {
+	switch {
+	case k.kind != transitType:
+		return "its Transit key is not of the type " + transitType
+	case k.derived:
+		return "its Transit key derives others"
+	case k.oldestOpens > transitVersion || k.oldestSeals > transitVersion:
+		return "its Transit key has a minimum version above 1, which is the one that is used"
+	}
+	return ""
+}
+
+// keyName is the name in Transit of a key of g. A group has no dot in its id, so
+// that no two keys have one name.
+//
+// The error wraps ports.ErrCustody: for a key of another custody, one that was
+// destroyed, and an id that Transit takes for no name (framework.GenericNameRegex:
+// it ends with a letter, a digit or "_"; nor may ".." stand in it).
+func (b *Backend) keyName(g group.ID, k key.Key) (string, error) {
+	if k.Custody != key.VaultTransit {
+		return "", fmt.Errorf("%w: its custody is %s", ports.ErrCustody, k.Custody)
+	}
+	if k.State == key.Destroyed {
+		return "", fmt.Errorf("%w: it was destroyed", ports.ErrCustody)
+	}
+	return b.nameInTransit(g, k.ID)
+}
+
+func (b *Backend) nameInTransit(g group.ID, id key.ID) (string, error) {
+	_, groupErr := group.ParseID(string(g))
+	switch {
+	case groupErr != nil:
+		return "", fmt.Errorf("%w: %.50q is no group", ports.ErrCustody, g)
+	case !jwe.ValidKeyID(string(id)):
+		return "", fmt.Errorf("%w: its id is not a kid", ports.ErrCustody)
+	case strings.HasSuffix(string(id), ".") || strings.HasSuffix(string(id), "-") || strings.Contains("."+string(id), ".."):
+		return "", fmt.Errorf("%w: Transit takes no key whose id begins or ends with a dot, ends with a hyphen, or has two dots in a row", ports.ErrCustody)
+	case !FitsTransit(b.cfg.Prefix):
+		return "", fmt.Errorf("%w: Transit takes no key for the prefix %.50q, which must begin with a letter, a digit or '_' and have neither '/' nor '..'", ports.ErrCustody, b.cfg.Prefix)
+	}
+	return b.cfg.Prefix + "-" + string(g) + "." + string(id), nil
+}
+
+// FitsTransit reports whether the names of Transit keys can begin with prefix
+// (framework.GenericNameRegex).
+func FitsTransit(prefix string) bool {
+	return !strings.Contains(prefix, "/") && !strings.Contains(prefix, "..") &&
+		!strings.HasPrefix(prefix, ".") && !strings.HasPrefix(prefix, "-")
+}
+
+// shownID is the id where it is one, and the beginning of what is none.
+func shownID(id key.ID) string {
+	if jwe.ValidKeyID(string(id)) {
+		return string(id)
+	}
+	return fmt.Sprintf("%.20q", id)
+}
