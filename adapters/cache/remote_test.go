@@ -1,0 +1,348 @@
+package cache_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"embedseal/adapters/cache"
+	"embedseal/adapters/clock"
+	"embedseal/adapters/memory"
+	"embedseal/domain/group"
+	"embedseal/domain/key"
+	"embedseal/ports"
+	"embedseal/ports/porttest"
+)
+
+const (
+	fresh = 5 * time.Second
+	grace = time.Hour
+)
+
+// vault is a store that can be away, slow, or changed by others.
+type vault struct {
+	ports.KeyStore
+	ports.GroupStore
+	away  atomic.Pointer[error]
+	delay atomic.Int64
+	reads atomic.Int64
+}
+
+func newVault() *vault {
+	s := memory.Open()
+	return &vault{KeyStore: memory.NewKeyStore(s), GroupStore: memory.NewGroupStore(s)}
+}
+
+func (v *vault) leave(err error) { v.away.Store(&err) }
+func (v *vault) come()           { v.away.Store(nil) }
+
+func (v *vault) Ring(ctx context.Context, g group.ID) (key.Ring, error) {
+	v.reads.Add(1)
+	time.Sleep(time.Duration(v.delay.Load()))
+	if err := v.away.Load(); err != nil {
+		return key.Ring{}, *err
+	}
+	return v.KeyStore.Ring(ctx, g)
+}
+
+func (v *vault) Group(ctx context.Context, g group.ID) (group.Group, error) {
+	v.reads.Add(1)
+	time.Sleep(time.Duration(v.delay.Load()))
+	if err := v.away.Load(); err != nil {
+		return group.Group{}, *err
+	}
+	return v.GroupStore.Group(ctx, g)
+}
+
+func remote(v *vault, grace time.Duration) *cache.Remote {
+	return cache.NewRemote(v, v, cache.RemoteConfig{FreshFor: fresh, Grace: grace}, clock.System{})
+}
+
+func addKey(t *testing.T, s ports.KeyStore, id key.ID) {
+	t.Helper()
+	if err := s.UpdateRing(t.Context(), "acme", adding(id)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantKeys reads the ring through the cache.
+func wantKeys(t *testing.T, r *cache.Remote, n int) {
+	t.Helper()
+	ring, err := r.Ring(t.Context(), "acme")
+	if err != nil || ring.Len() != n {
+		t.Fatalf("got %d keys and %v, want %d", ring.Len(), err, n)
+	}
+}
+
+func errAway() error { return fmt.Errorf("%w: connection refused", ports.ErrUnavailable) }
+
+func TestTheRemoteCacheIsAKeyStoreAndAGroupStore(t *testing.T) {
+	open := func() *cache.Remote { return remote(newVault(), grace) }
+	porttest.KeyStore(t, porttest.KeyStores{Open: func(*testing.T) ports.KeyStore { return open() }})
+	porttest.GroupStore(t, porttest.GroupStores{Open: func(*testing.T) (ports.GroupStore, ports.KeyStore) {
+		r := open()
+		return r, r
+	}})
+}
+
+func TestAChangeByOthersIsSeenAfterFreshForAndNotAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		addKey(t, v.KeyStore, "k1")
+		r := remote(v, grace)
+		wantKeys(t, r, 1)
+		addKey(t, v.KeyStore, "k2")
+		for range 100 {
+			wantKeys(t, r, 1)
+		}
+		if got := v.reads.Load(); got != 1 {
+			t.Fatalf("the store was asked %d times within half of fresh_for, want once", got)
+		}
+		time.Sleep(fresh)
+		wantKeys(t, r, 2)
+	})
+}
+
+func TestPastHalfItsTimeAValueIsRefreshedBehindTheCallersBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		addKey(t, v.KeyStore, "k1")
+		r := remote(v, grace)
+		wantKeys(t, r, 1)
+		addKey(t, v.KeyStore, "k2")
+		v.delay.Store(int64(time.Second))
+		time.Sleep(fresh/2 + time.Millisecond)
+		begin := time.Now()
+		wantKeys(t, r, 1)
+		if waited := time.Since(begin); waited != 0 {
+			t.Errorf("the caller waited %s", waited)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		wantKeys(t, r, 2)
+	})
+}
+
+func TestWhileTheStoreIsAwayTheLastAnswerServesForTheGraceAndNoLonger(t *testing.T) {
+	for _, why := range []error{errAway(), ports.ErrSealed, ports.ErrDenied, ports.ErrUnknownOutcome} {
+		synctest.Test(t, func(t *testing.T) {
+			v := newVault()
+			addKey(t, v.KeyStore, "k1")
+			r := remote(v, grace)
+			wantKeys(t, r, 1)
+			v.leave(why)
+			for range 3599 {
+				time.Sleep(time.Second)
+				wantKeys(t, r, 1)
+			}
+			if got := v.reads.Load(); got > 3700 {
+				t.Errorf("a store that is away was asked %d times in an hour, want about one a second", got)
+			}
+			time.Sleep(2*fresh + time.Second)
+			if _, err := r.Ring(t.Context(), "acme"); !errors.Is(err, why) {
+				t.Errorf("past the grace: got %v, want %v", err, why)
+			}
+			v.come()
+			time.Sleep(2 * time.Second)
+			wantKeys(t, r, 1)
+		})
+	}
+}
+
+func TestARecoveredStoreIsNoticedWithinTwoSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		addKey(t, v.KeyStore, "k1")
+		r := remote(v, grace)
+		wantKeys(t, r, 1)
+		v.leave(errAway())
+		for range 30 {
+			time.Sleep(time.Second)
+			wantKeys(t, r, 1)
+		}
+		addKey(t, v.KeyStore, "k2")
+		v.come()
+		for range 20 {
+			time.Sleep(100 * time.Millisecond)
+			if ring, err := r.Ring(t.Context(), "acme"); err != nil {
+				t.Fatal(err)
+			} else if ring.Len() == 2 {
+				return
+			}
+		}
+		t.Error("two seconds after its return the store's change is not seen")
+	})
+}
+
+func TestNothingOlderThanFreshForIsServedBeforeTheStoreWasAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		addKey(t, v.KeyStore, "k1")
+		r := remote(v, grace)
+		wantKeys(t, r, 1)
+		addKey(t, v.KeyStore, "k2")
+		time.Sleep(30 * time.Minute)
+		v.delay.Store(int64(time.Second))
+		wantKeys(t, r, 2)
+	})
+}
+
+func TestWithoutGraceAnAbsentStoreIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		addKey(t, v.KeyStore, "k1")
+		r := remote(v, 0)
+		wantKeys(t, r, 1)
+		v.leave(errAway())
+		time.Sleep(fresh)
+		if _, err := r.Ring(t.Context(), "acme"); !errors.Is(err, ports.ErrUnavailable) {
+			t.Errorf("got %v, want ErrUnavailable", err)
+		}
+	})
+}
+
+func TestDamageIsAnAnswerAndEndsTheGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		addKey(t, v.KeyStore, "k1")
+		r := remote(v, grace)
+		wantKeys(t, r, 1)
+		v.leave(ports.ErrCorrupt)
+		time.Sleep(fresh)
+		if _, err := r.Ring(t.Context(), "acme"); !errors.Is(err, ports.ErrCorrupt) {
+			t.Errorf("got %v, want ErrCorrupt", err)
+		}
+		v.leave(errAway())
+		if _, err := r.Ring(t.Context(), "acme"); !errors.Is(err, ports.ErrUnavailable) {
+			t.Errorf("got %v, want ErrUnavailable: the old ring is not to be trusted", err)
+		}
+	})
+}
+
+func TestManyWhoAskAtOnceAskTheStoreOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		addKey(t, v.KeyStore, "k1")
+		v.delay.Store(int64(time.Second))
+		r := remote(v, grace)
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() {
+				if ring, err := r.Ring(t.Context(), "acme"); err != nil || ring.Len() != 1 {
+					t.Errorf("got %d keys and %v", ring.Len(), err)
+				}
+			})
+		}
+		all.Wait()
+		if got := v.reads.Load(); got != 1 {
+			t.Errorf("the store was asked %d times", got)
+		}
+	})
+}
+
+func TestAbsentGroupsAreRememberedBrieflyAndNotWithoutBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		r := remote(v, grace)
+		ask := func(n int) {
+			for i := range n {
+				if _, err := r.Group(t.Context(), group.ID(fmt.Sprint("g", i))); !errors.Is(err, ports.ErrNotFound) {
+					t.Fatalf("got %v, want ErrNotFound", err)
+				}
+			}
+		}
+		ask(10)
+		ask(10)
+		if got := v.reads.Load(); got != 10 {
+			t.Errorf("10 absent groups, asked for twice, were %d questions", got)
+		}
+		ask(3000)
+		before := v.reads.Load()
+		ask(3000)
+		if kept := 3000 - (v.reads.Load() - before); kept > 1024 {
+			t.Errorf("%d absent groups are remembered, want 1024 at most", kept)
+		}
+		time.Sleep(time.Second)
+		before = v.reads.Load()
+		ask(10)
+		if got := v.reads.Load() - before; got != 10 {
+			t.Errorf("after a second %d of 10 were asked again", got)
+		}
+	})
+}
+
+// TestARemoteFillThatBeganBeforeAWriteIsDropped forces the interleaving: the store
+// reads the old ring, the write happens, and only then the old ring arrives.
+func TestARemoteFillThatBeganBeforeAWriteIsDropped(t *testing.T) {
+	s := newSlow()
+	if err := s.KeyStore.UpdateRing(t.Context(), "acme", adding("k1")); err != nil {
+		t.Fatal(err)
+	}
+	r := cache.NewRemote(s, s, cache.RemoteConfig{FreshFor: time.Hour, Grace: grace}, clock.System{})
+	oldRead, giveOld := make(chan struct{}), make(chan struct{})
+	var asked atomic.Bool
+	s.answered = func() {
+		if !asked.Swap(true) {
+			close(oldRead)
+			<-giveOld
+		}
+	}
+	var reader sync.WaitGroup
+	reader.Go(func() { _, _ = r.Ring(t.Context(), "acme") })
+	<-oldRead
+	addKey(t, r, "k2")
+	wantKeys(t, r, 2)
+	close(giveOld)
+	reader.Wait()
+	wantKeys(t, r, 2)
+}
+
+func TestAWriteThatFailsWhileTheStoreIsAwayDoesNotStopTheReaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		addKey(t, v.KeyStore, "k1")
+		r := remote(v, grace)
+		wantKeys(t, r, 1)
+		v.leave(errAway())
+		err := r.UpdateRing(t.Context(), "acme", func(key.Ring) (key.Ring, error) { return key.Ring{}, errAway() })
+		if !errors.Is(err, ports.ErrUnavailable) {
+			t.Fatalf("got %v", err)
+		}
+		for range 100 {
+			wantKeys(t, r, 1)
+			time.Sleep(100 * time.Millisecond)
+		}
+	})
+}
+
+func TestWhatWasWrittenIsKnownAlthoughTheStoreLeavesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		addKey(t, v.KeyStore, "k1")
+		r := remote(v, grace)
+		wantKeys(t, r, 1)
+		addKey(t, r, "k2")
+		v.leave(errAway())
+		wantKeys(t, r, 2)
+		time.Sleep(time.Minute)
+		wantKeys(t, r, 2)
+	})
+}
+
+func TestOverlappingWritesLeaveTheStoreTheLastWord(t *testing.T) {
+	for range 20 {
+		v := newVault()
+		r := remote(v, grace)
+		var all sync.WaitGroup
+		for i := range 16 {
+			all.Go(func() { addKey(t, r, key.ID(fmt.Sprint("k", i))) })
+		}
+		all.Wait()
+		wantKeys(t, r, 16)
+	}
+}

@@ -1,0 +1,250 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"embedseal/domain/group"
+	"embedseal/ports"
+)
+
+const (
+	// retryEvery is how often a store that is away is asked again.
+	retryEvery = time.Second
+	// fetchTimeout bounds one question to the store, whoever waits for it.
+	fetchTimeout = 5 * time.Second
+	// negativeFor and maxNegative bound what is kept of "not found".
+	negativeFor = time.Second
+	maxNegative = 1024
+)
+
+// table keeps one kind of value, by group, for a time.
+type table[V any] struct {
+	fetch func(context.Context, group.ID) (V, error)
+	cfg   RemoteConfig
+	clock ports.Clock
+
+	mu        sync.RWMutex
+	rows      map[group.ID]*row[V]
+	negatives int
+}
+
+// row is what is known of one group. It outlives an invalidation, for the
+// sake of its generation.
+type row[V any] struct {
+	generation uint64
+	// writes is how many writes of this process are under way.
+	writes int
+	// known says that value is one, negative that the store said "not found".
+	known, negative bool
+	value           V
+	// asked is when the question was asked that value (or negative) answers.
+	asked time.Time
+	// away says that the last question went unanswered, at tried.
+	away   bool
+	tried  time.Time
+	flight *flight[V]
+}
+
+// flight is one question under way.
+type flight[V any] struct {
+	done  chan struct{}
+	value V
+	err   error
+}
+
+func newTable[V any](cfg RemoteConfig, clock ports.Clock,
+	fetch func(context.Context, group.ID) (V, error)) *table[V] {
+	return &table[V]{fetch: fetch, cfg: cfg, clock: clock, rows: make(map[group.ID]*row[V])}
+}
+
+// get answers from what is known, as far as the configuration allows, or asks.
+func (t *table[V]) get(ctx context.Context, id group.ID) (V, error) {
+	if err := ctx.Err(); err != nil {
+		var none V
+		return none, err
+	}
+	t.mu.RLock()
+	if e := t.rows[id]; e != nil && e.known && t.clock.Now().Sub(e.asked) < t.cfg.FreshFor/2 {
+		value := e.value
+		t.mu.RUnlock()
+		return value, nil
+	}
+	t.mu.RUnlock()
+	return t.slow(ctx, id)
+}
+
+func (t *table[V]) slow(ctx context.Context, id group.ID) (V, error) {
+	now := t.clock.Now()
+	t.mu.Lock()
+	e := t.row(id)
+	age := now.Sub(e.asked)
+	switch {
+	case e.known && (age < t.cfg.FreshFor || e.away && age < t.cfg.FreshFor+t.cfg.Grace):
+		// Fresh but past half its time, or stale and already asked for in vain:
+		// nobody waits for the refresh.
+		defer t.mu.Unlock()
+		if !e.away || now.Sub(e.tried) >= retryEvery {
+			t.begin(id, e, now)
+		}
+		return e.value, nil
+	case e.negative && age < min(negativeFor, t.cfg.FreshFor):
+		defer t.mu.Unlock()
+		var none V
+		return none, ports.ErrNotFound
+	}
+	f := t.begin(id, e, now)
+	t.mu.Unlock()
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		var none V
+		return none, ctx.Err()
+	}
+	if f.err != nil && unanswered(f.err) {
+		if value, ok := t.stale(id); ok {
+			return value, nil
+		}
+	}
+	return f.value, f.err
+}
+
+// stale is a value that may still be served while the store is away.
+func (t *table[V]) stale(id group.ID) (V, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	e := t.rows[id]
+	if e == nil || !e.known || t.clock.Now().Sub(e.asked) >= t.cfg.FreshFor+t.cfg.Grace {
+		var none V
+		return none, false
+	}
+	return e.value, true
+}
+
+// lastsUntil is when each value becomes too old to be served while the store is
+// away.
+func (t *table[V]) lastsUntil() map[group.ID]time.Time {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	ends := make(map[group.ID]time.Time, len(t.rows))
+	for id, e := range t.rows {
+		if e.known {
+			ends[id] = e.asked.Add(t.cfg.FreshFor + t.cfg.Grace)
+		}
+	}
+	return ends
+}
+
+// row returns what is known of id. The lock is held.
+func (t *table[V]) row(id group.ID) *row[V] {
+	e := t.rows[id]
+	if e == nil {
+		e = &row[V]{}
+		t.rows[id] = e
+	}
+	return e
+}
+
+// begin asks the store, unless that is being done. The lock is held. The
+// question is nobody's: one caller who gives up does not end it for the others.
+func (t *table[V]) begin(id group.ID, e *row[V], now time.Time) *flight[V] {
+	if e.flight != nil {
+		return e.flight
+	}
+	f := &flight[V]{done: make(chan struct{})}
+	e.flight = f
+	generation := e.generation
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
+		defer cancel()
+		f.value, f.err = t.fetch(ctx, id)
+		t.land(id, generation, f, now)
+		close(f.done)
+	}()
+	return f
+}
+
+// land keeps the answer, unless there was an invalidation since the question:
+// then it may be what was there before.
+func (t *table[V]) land(id group.ID, generation uint64, f *flight[V], asked time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.rows[id]
+	if e == nil || e.generation != generation {
+		return
+	}
+	e.flight = nil
+	switch {
+	case f.err == nil:
+		t.forget(e)
+		e.known, e.value, e.asked, e.away = true, f.value, asked, false
+	case f.err != nil && unanswered(f.err):
+		e.away, e.tried = true, t.clock.Now()
+	default:
+		t.forget(e)
+		e.away = false
+		if errors.Is(f.err, ports.ErrNotFound) && t.negatives < maxNegative {
+			e.negative, e.asked = true, asked
+			t.negatives++
+		}
+	}
+	if !e.known && !e.negative && e.generation == 0 && e.writes == 0 {
+		delete(t.rows, id)
+	}
+}
+
+// forget drops the value. The lock is held.
+func (t *table[V]) forget(e *row[V]) {
+	if e.negative {
+		t.negatives--
+	}
+	var none V
+	e.known, e.negative, e.value = false, false, none
+}
+
+// writing is called before a write of this process, and what it returns after
+// it, with what was written (nil where that is not known, or is nothing) and
+// what the store answered. Questions under way no longer count.
+//
+// What was written is known from then on, unless two writes overlapped: then
+// only the store knows which came last. After a write that failed the last
+// answer counts as just too old, so that it is given only when the store was
+// asked in vain: with an unknown outcome only a read can tell.
+func (t *table[V]) writing(id group.ID) (done func(written *V, err error)) {
+	begun := t.clock.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.row(id)
+	e.writes++
+	alone, generation := e.writes == 1, e.generation
+	return func(written *V, err error) {
+		now := t.clock.Now()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		alone = alone && e.writes == 1 && e.generation == generation
+		e.writes--
+		e.generation++
+		e.flight, e.away = nil, false
+		switch {
+		case err == nil && written != nil && alone:
+			t.forget(e)
+			e.known, e.value, e.asked = true, *written, begun
+			return
+		case err == nil || e.negative:
+			t.forget(e)
+		default:
+			if old := now.Add(-t.cfg.FreshFor); e.known && e.asked.After(old) {
+				e.asked = old
+			}
+		}
+		t.begin(id, e, now)
+	}
+}
+
+// unanswered says that the store said nothing about the record.
+func unanswered(err error) bool {
+	return errors.Is(err, ports.ErrUnavailable) || errors.Is(err, ports.ErrUnknownOutcome) ||
+		errors.Is(err, context.DeadlineExceeded)
+}
