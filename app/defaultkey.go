@@ -25,14 +25,20 @@ type DefaultKeys struct {
 	// exactly one default, across processes too, UpdateRing sees to.
 	mu     sync.Mutex
 	making map[group.ID]chan struct{}
+	// denied is until when the backend is not asked again to take a key of a group:
+	// this process may not write, and mints with what others made.
+	denied map[group.ID]time.Time
 }
+
+// deniedFor is how long a refusal of the backend is remembered.
+const deniedFor = 5 * time.Second
 
 // NewDefaultKeys returns a DefaultKeys.
 func NewDefaultKeys(keys ports.KeyStore, custody ports.KeyCustody, auditor ports.Auditor,
 	clock ports.Clock, random ports.Random) *DefaultKeys {
 	return &DefaultKeys{
 		keys: keys, custody: custody, auditor: auditor, clock: clock, random: random,
-		making: make(map[group.ID]chan struct{}),
+		making: make(map[group.ID]chan struct{}), denied: make(map[group.ID]time.Time),
 	}
 }
 
@@ -45,7 +51,8 @@ var errHasDefault = errors.New("the group has a default key already")
 // key without a record cannot.
 //
 // Errors: [key.ErrNotActive] when the default may not seal, [key.ErrNoDefault]
-// when the ring takes no further key, [ErrAudit], or what the stores answer.
+// when the ring takes no further key or this process may not write it,
+// [ErrAudit], or what the stores answer.
 func (d *DefaultKeys) Ensure(ctx context.Context, call Call, caller Caller) (key.Key, error) {
 	g := caller.Group.ID
 	done, err := d.turn(ctx, g)
@@ -60,7 +67,31 @@ func (d *DefaultKeys) Ensure(ctx context.Context, call Call, caller Caller) (key
 	if size >= key.MaxRing {
 		return key.Key{}, fmt.Errorf("%w, and the ring is full", key.ErrNoDefault)
 	}
-	return d.make(ctx, call, caller)
+	if d.mayNotWrite(g) {
+		return key.Key{}, errReadOnly
+	}
+	k, err = d.make(ctx, call, caller)
+	// The ring was read a moment ago: it is writing that the backend refuses.
+	if errors.Is(err, ports.ErrDenied) && !errors.Is(err, ErrAudit) {
+		d.remember(g)
+		return key.Key{}, fmt.Errorf("%w: %w", errReadOnly, err)
+	}
+	return k, err
+}
+
+// errReadOnly is the answer of a replica that mints and may not write.
+var errReadOnly = fmt.Errorf("%w, and this service may not make one", key.ErrNoDefault)
+
+func (d *DefaultKeys) mayNotWrite(g group.ID) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.clock.Now().Before(d.denied[g])
+}
+
+func (d *DefaultKeys) remember(g group.ID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.denied[g] = d.clock.Now().Add(deniedFor)
 }
 
 // turn waits until nobody makes a key of the group, and then keeps others from
@@ -120,6 +151,10 @@ func (d *DefaultKeys) make(ctx context.Context, call Call, caller Caller) (key.K
 		return k, err
 	case err != nil:
 		// The material is left alone: with an unknown outcome the ring may name it.
+		// Only a backend that takes no write at all has certainly not taken this one.
+		if errors.Is(err, ports.ErrDenied) {
+			_ = d.custody.Destroy(context.WithoutCancel(ctx), g, k) // "embedseal doctor" names what stays
+		}
 		return key.Key{}, fmt.Errorf("add default key of %s: %w", g, err)
 	}
 	return k, nil

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"time"
 
+	"embedseal/adapters/vault"
+	"embedseal/domain/key"
 	"embedseal/domain/secret"
 	"embedseal/domain/token"
 )
@@ -19,8 +21,10 @@ type Config struct {
 	// File is the configuration file that was read; empty when there was none.
 	File string
 
-	// Store is bbolt, file or memory.
+	// Store is bbolt, file, memory or vault.
 	Store string
+	// Custody is where the material of new keys is kept.
+	Custody key.Custody
 	// DataDir is never empty.
 	DataDir string
 	// MasterKey is zero when neither the key nor a file of it was given.
@@ -29,7 +33,12 @@ type Config struct {
 	// nobody named one.
 	MasterKeyFile string
 
+	// Vault is complete when Store is vault. Where a secret has a file, both are
+	// set.
+	Vault      vault.Config
+	Cache      Cache
 	HTTP       HTTP
+	Ops        Ops
 	Rate       Rate
 	Audit      Audit
 	ChartClaim token.ChartClaim
@@ -53,6 +62,16 @@ type HTTP struct {
 	BrowserOrigins []token.Origin
 
 	ReadHeaderTimeout, ReadTimeout, WriteTimeout, IdleTimeout, ShutdownTimeout time.Duration
+}
+
+// Cache says how old an answer of a store that others write to may be when it
+// is given again.
+type Cache struct{ FreshFor, Grace time.Duration }
+
+// Ops is the operations listener.
+type Ops struct {
+	// Listen is host:port, or empty for none.
+	Listen string
 }
 
 // Rate holds the limits for API tokens and for the addresses of peers that fail

@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
+
+	"embedseal/adapters/vault"
+	"embedseal/domain/key"
 )
 
 // contradictions finds values that are right one by one and wrong together. A
@@ -14,6 +18,62 @@ func (l *loader) contradictions(c Config) {
 		"a header cannot take longer than its request")
 	l.notMore("http.read_timeout", "http.write_timeout", h.ReadTimeout > h.WriteTimeout,
 		"a slow request would get no answer")
+	l.vaultContradictions(c)
+}
+
+// vaultContradictions finds what is missing of Vault, where it is asked for.
+func (l *loader) vaultContradictions(c Config) {
+	if c.Store != StoreVault {
+		if c.Custody == key.VaultTransit && !l.wrong["store"] {
+			l.refuse("custody", fmt.Sprintf("%s needs the store vault, and the store is %s (%s)", c.Custody, c.Store, l.source("store")))
+		}
+		return
+	}
+	v := c.Vault
+	if len(v.Addresses) == 0 {
+		l.refuse("vault.addresses", "is empty: the store vault needs the address of a server")
+	}
+	for i, a := range v.Addresses {
+		if vault.InClear(a) && !v.AllowHTTP {
+			l.refuse("vault.addresses", fmt.Sprintf("entry %d is plain http to another machine: tokens and keys would travel in clear; use https, or set vault.allow_http", i+1))
+		}
+	}
+	if v.TLS.CertFile == "" != (v.TLS.KeyFile == "") {
+		l.refuse("vault.cert_file", "and vault.key_file go together: one of them is empty")
+	}
+	if c.Custody == key.VaultTransit && !vault.FitsTransit(v.Prefix) {
+		l.refuse("vault.prefix", "cannot begin the name of a Transit key: it must begin with a letter, a digit or _, and have neither / nor ..")
+	}
+	l.vaultAuthContradictions(v.Auth)
+}
+
+// vaultAuthContradictions finds what the method needs and did not get. A secret
+// whose file is not read counts as given.
+func (l *loader) vaultAuthContradictions(a vault.AuthConfig) {
+	needs := func(what string, given bool) {
+		if !given {
+			l.refuse("vault.auth", a.Method+" needs "+what)
+		}
+	}
+	switch a.Method {
+	case vault.MethodToken:
+		needs("vault.token or vault.token_file", !a.Token.IsZero() || a.TokenFile != "" || l.wrong["vault.token"])
+	case vault.MethodAppRole:
+		needs("vault.role_id", a.RoleID != "")
+	case vault.MethodKubernetes:
+		needs("vault.role", a.Role != "")
+	case vault.MethodCert:
+		needs("vault.cert_file and vault.key_file", l.merged.String("vault.cert_file") != "" && l.merged.String("vault.key_file") != "")
+	case vault.MethodAgent:
+		needs("vault.sink_file", a.SinkFile != "")
+	}
+}
+
+// refuse blames a key whose value is right by itself.
+func (l *loader) refuse(key, detail string) {
+	if !l.wrong[key] {
+		l.fault(key, l.source(key), detail)
+	}
 }
 
 // notMore blames less, or more when less is a default that nobody wrote.
@@ -31,11 +91,14 @@ func (l *loader) notMore(less, more string, broken bool, why string) {
 
 // advice is about what is allowed but unwise.
 func advice(c Config) []string {
-	u, err := url.Parse(c.Client.Server)
-	if err != nil || u.Scheme != "http" || loopback(u.Hostname()) {
-		return nil
+	var sentences []string
+	if u, err := url.Parse(c.Client.Server); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+		sentences = append(sentences, "server: the API token travels unencrypted to another machine; use https")
 	}
-	return []string{"server: the API token travels unencrypted to another machine; use https"}
+	if c.Store == StoreVault && slices.ContainsFunc(c.Vault.Addresses, vault.InClear) {
+		sentences = append(sentences, "vault.addresses: tokens and keys travel unencrypted to another machine; use https")
+	}
+	return sentences
 }
 
 func loopback(host string) bool {

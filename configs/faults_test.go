@@ -48,7 +48,7 @@ func TestAFaultInTheFileIsNamedWithItsKeyAndLine(t *testing.T) {
 		{"no value", "store:\nlog: {level: info}", "store", "file e.yaml:1", "is left empty"},
 		{"a text for a section", "http: yes", "http", "file e.yaml:1", "is text, want the keys of the section"},
 		{"a list for a section", "http: [listen]", "http", "file e.yaml:1", "is a list, want the keys of the section"},
-		{"another word for the store", "store: sqlite", "store", "file e.yaml:1", `"sqlite" is none of bbolt, file, memory`},
+		{"another word for the store", "store: sqlite", "store", "file e.yaml:1", `"sqlite" is none of bbolt, file, memory, vault`},
 		{"another word for the level", "log: {level: trace}", "log.level", "file e.yaml:1", `"trace" is none of debug, info, warn, error`},
 		{"another word for off", "rate_limit: no", "rate_limit", "file e.yaml:1", `"no" is neither on nor off`},
 		{"no time at all", "http: {idle_timeout: 0s}", "http.idle_timeout", "file e.yaml:1", `"0s" is out of range: want 1ms to 1h`},
@@ -87,6 +87,23 @@ func TestAFaultInTheFileIsNamedWithItsKeyAndLine(t *testing.T) {
 		{"a malformed API token", "api_token: ems_default_x", "api_token", "file e.yaml:1", "malformed API token"},
 		{"a header that takes longer than its request", "http:\n  read_timeout: 4s", "http.read_timeout", "file e.yaml:2", "shorter than http.read_header_timeout, which is 5s (default)"},
 		{"an answer cut off by a slow request", "http:\n  read_timeout: 20s\n  write_timeout: 10s", "http.read_timeout", "file e.yaml:2", "longer than http.write_timeout, which is 10s (file e.yaml:3)"},
+		{"another word for the custody", "custody: hsm", "custody", "file e.yaml:1", `"hsm" is none of material, vault-transit`},
+		{"keys in Transit beside another store", "custody: vault-transit", "custody", "file e.yaml:1", "needs the store vault, and the store is bbolt (default)"},
+		{"a Vault without an address", "store: vault\nvault: {token: t}", "vault.addresses", "default", "needs the address of a server"},
+		{"an address without a scheme", "vault: {addresses: ['vault:8200']}", "vault.addresses", "file e.yaml:1", "entry 1: is not an http or https URL"},
+		{"an address with a password", "vault: {addresses: ['https://a:b@vault:8200']}", "vault.addresses", "file e.yaml:1", "entry 1: is not an http or https URL"},
+		{"plain http to another machine", "store: vault\nvault:\n  token: t\n  addresses: ['http://127.0.0.1', 'http://10.0.0.1']", "vault.addresses", "file e.yaml:4", "entry 2 is plain http"},
+		{"a mount that is a path", "vault: {mount: ../secret}", "vault.mount", "file e.yaml:1", "is not made of"},
+		{"an empty mount", "vault: {mount: ''}", "vault.mount", "file e.yaml:1", "is not made of"},
+		{"no token", "store: vault\nvault: {addresses: ['https://a']}", "vault.auth", "default", "token needs vault.token or vault.token_file"},
+		{"no role id", "store: vault\nvault: {addresses: ['https://a'], auth: approle}", "vault.auth", "file e.yaml:2", "approle needs vault.role_id"},
+		{"no role", "store: vault\nvault: {addresses: ['https://a'], auth: kubernetes}", "vault.auth", "file e.yaml:2", "kubernetes needs vault.role"},
+		{"no certificate", "store: vault\nvault: {addresses: ['https://a'], auth: cert}", "vault.auth", "file e.yaml:2", "cert needs vault.cert_file and vault.key_file"},
+		{"no sink", "store: vault\nvault: {addresses: ['https://a'], auth: agent}", "vault.auth", "file e.yaml:2", "agent needs vault.sink_file"},
+		{"a certificate without its key", "store: vault\nvault: {addresses: ['https://a'], token: t, cert_file: c}", "vault.cert_file", "file e.yaml:2", "go together"},
+		{"a prefix that no Transit key can have", "store: vault\ncustody: vault-transit\nvault: {addresses: ['https://a'], token: t, prefix: a/b}", "vault.prefix", "file e.yaml:3", "cannot begin the name of a Transit key"},
+		{"a number that is no time", "cache: {grace: 5}", "cache.grace", "file e.yaml:1", "is a number, want a duration with its unit"},
+		{"nothing for a time that must be", "cache: {fresh_for: 0}", "cache.fresh_for", "file e.yaml:1", "out of range: want 100ms to 1h"},
 		{"a second document", "store: file\n---\nstore: bbolt", "", "file e.yaml:2", "a second document"},
 		{"a second document that is broken", "store: file\n---\n]", "", "file e.yaml:3", "not YAML: did not find expected node content"},
 		{"a list for a file", "- store", "", "file e.yaml:1", "the file is a list"},
@@ -152,7 +169,7 @@ func TestAllFaultsOfAllLayersAreReportedTogether(t *testing.T) {
   http.read_timeout (file e.yaml:4): "x" is not a duration; write a number and a unit, such as 10s or 1m30s
   environment EMBEDSEAL_HTTP_LISEN: unknown variable; did you mean EMBEDSEAL_HTTP_LISTEN?
   http.listen (environment EMBEDSEAL_HTTP_LISTEN): ":x" has no port from 0 to 65535
-  store (environment EMBEDSEAL_STORE): "x" is none of bbolt, file, memory
+  store (environment EMBEDSEAL_STORE): "x" is none of bbolt, file, memory, vault
   log.level (flag --log-level): "loud" is none of debug, info, warn, error
   log.lvl (flag --log-lvl): unknown key; did you mean log.level?
   master_key (flag --master-key): a secret does not travel on the command line; use --master-key-file or EMBEDSEAL_MASTER_KEY
@@ -240,7 +257,7 @@ func TestAFileThatCannotBeReadNamesWhoAskedForIt(t *testing.T) {
 func TestASingleFaultIsCountedAsOne(t *testing.T) {
 	err := loadError(t, configs.Input{Environ: []string{"EMBEDSEAL_STORE=x"}})
 	want := `configs: configuration refused: 1 fault
-  store (environment EMBEDSEAL_STORE): "x" is none of bbolt, file, memory`
+  store (environment EMBEDSEAL_STORE): "x" is none of bbolt, file, memory, vault`
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
 		t.Error(diff)
 	}

@@ -13,6 +13,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"embedseal/adapters/vault"
+	"embedseal/domain/key"
 	"embedseal/domain/secret"
 )
 
@@ -107,6 +109,55 @@ func logLevel() grammar[slog.Level] {
 	}}
 }
 
+func custody() grammar[key.Custody] {
+	words := oneOf(key.Material.String(), key.VaultTransit.String())
+	return grammar[key.Custody]{words.kind, words.accepts, func(values []string) (key.Custody, error) {
+		word, err := words.parse(values)
+		if err != nil {
+			return 0, err
+		}
+		return key.ParseCustody(word)
+	}}
+}
+
+// optional accepts the empty text, too.
+func optional(g grammar[string]) grammar[string] {
+	parse := g.parse
+	g.accepts += ", or nothing"
+	g.parse = func(values []string) (string, error) {
+		if len(values) == 1 && values[0] == "" {
+			return "", nil
+		}
+		return parse(values)
+	}
+	return g
+}
+
+// vaultPath is what stands in the paths of Vault's API.
+func vaultPath(what string) grammar[string] {
+	return single(Text, what+": A-Z, a-z, 0-9, ., _ and -, with single slashes in between", func(s string) (string, error) {
+		if _, err := vault.ParsePath(s); err != nil {
+			return "", fmt.Errorf("%s %w", shown(s), err)
+		}
+		return s, nil
+	})
+}
+
+// name is a word that somebody else gives a meaning to.
+func name(s string) (string, error) {
+	if strings.ContainsFunc(s, unicode.IsSpace) {
+		return "", errors.New("has a space in it")
+	}
+	return s, nil
+}
+
+func host(s string) (string, error) {
+	if _, err := netip.ParseAddr(s); err != nil && !hostName(s) {
+		return "", fmt.Errorf("%s names no host", shown(s))
+	}
+	return s, nil
+}
+
 func onOff() grammar[bool] {
 	return single(Switch, "on or off (true or false)", func(s string) (bool, error) {
 		switch s {
@@ -131,6 +182,9 @@ func directory() grammar[string] {
 }
 
 func pathOrStream() grammar[string] { return single(Text, "a path, or -", checkPath) }
+
+// path may be empty: nothing was named.
+func path() grammar[string] { return single(Text, "a path", checkPath) }
 
 func secretFile() grammar[string] { return single(SecretFile, "a path", checkPath) }
 

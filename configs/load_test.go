@@ -11,7 +11,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"embedseal/adapters/vault"
 	"embedseal/configs"
+	"embedseal/domain/key"
+	"embedseal/domain/secret"
 	"embedseal/domain/token"
 )
 
@@ -75,6 +78,10 @@ func TestNothingGivenMeansTheDefaults(t *testing.T) {
 	if diff := cmp.Diff(configs.Log{Level: slog.LevelInfo, Format: "text"}, c.Log); diff != "" {
 		t.Error(diff)
 	}
+	if c.Custody != key.Material || c.Cache != (configs.Cache{FreshFor: 5 * time.Second, Grace: time.Hour}) || c.Ops.Listen != "" ||
+		c.Vault.Mount != "secret" || c.Vault.Prefix != "embedseal" || c.Vault.TransitMount != "transit" || c.Vault.Auth.Method != "token" {
+		t.Errorf("other defaults: %+v", c)
+	}
 	if c.Store != "bbolt" || c.DataDir != "data" || c.Audit.Path != "" || c.ChartClaim.String() != "cht" || c.File != "" {
 		t.Errorf("other defaults: %+v", c)
 	}
@@ -92,7 +99,30 @@ func TestEveryKeyTakesEachLayerAndTheLaterGoesBefore(t *testing.T) {
 	// Three values for each key; the flag of a secret is refused elsewhere.
 	values := map[string][3]string{
 		"store":                    {"file", "memory", "bbolt"},
+		"custody":                  {"material", "material", "material"},
 		"data_dir":                 {"/a", "/b", "/c"},
+		"vault.addresses":          {"https://a.example:8200", "https://b.example,http://127.0.0.1:8200/x", ""},
+		"vault.namespace":          {"a", "b/c", ""},
+		"vault.mount":              {"kv", "a/b", "secret"},
+		"vault.prefix":             {"a", "b-c", "d/e"},
+		"vault.transit_mount":      {"tr", "a/b", "transit"},
+		"vault.ca_file":            {"/a.pem", "b.pem", ""},
+		"vault.cert_file":          {"/a.pem", "b.pem", ""},
+		"vault.key_file":           {"/a.key", "b.key", ""},
+		"vault.server_name":        {"vault.example", "10.0.0.1", ""},
+		"vault.allow_http":         {"on", "false", "true"},
+		"vault.require_at_start":   {"on", "false", "true"},
+		"vault.auth":               {"approle", "kubernetes", "agent"},
+		"vault.auth_mount":         {"a", "b/c", ""},
+		"vault.role":               {"a", "b", ""},
+		"vault.role_id":            {"a", "b", ""},
+		"vault.token_file":         {"one", "two", "three"},
+		"vault.secret_id_file":     {"one", "two", "three"},
+		"vault.jwt_file":           {"/a", "b", ""},
+		"vault.sink_file":          {"/a", "b", ""},
+		"cache.fresh_for":          {"100ms", "1s", "1h"},
+		"cache.grace":              {"0s", "1m", "720h"},
+		"ops.listen":               {":1", "127.0.0.1:2", ""},
 		"http.listen":              {":1", "localhost:2", "[::1]:3"},
 		"http.trusted_proxies":     {"10.0.0.0/8", "::1,127.0.0.1", ""},
 		"http.browser_origins":     {"https://a.example", "https://b.example,https://c.example", ""},
@@ -232,6 +262,57 @@ func TestAServerFarAwayWithoutTLSIsWarnedAbout(t *testing.T) {
 	for server, want := range tests {
 		if c := load(t, "server: "+server, nil, nil); len(c.Warnings) != want {
 			t.Errorf("%s: warnings %q", server, c.Warnings)
+		}
+	}
+}
+
+const vaultFile = `
+store: vault
+vault:
+  addresses: ["https://vault-0.example:8200", "https://vault-1.example:8200"]
+  namespace: team
+  mount: kv/shared
+  prefix: seal
+  auth: approle
+  role_id: r-1
+  secret_id_file: secret-id
+  ca_file: ca.pem
+cache: {fresh_for: 2s, grace: 0}
+`
+
+func TestTheSettingsOfVaultReachItsAdapter(t *testing.T) {
+	c, err := configs.Load(configs.Input{
+		File: "e.yaml", Open: files(map[string]string{"e.yaml": vaultFile, "secret-id": canary}),
+		Environ: []string{"EMBEDSEAL_VAULT_SERVER_NAME=vault.example", "EMBEDSEAL_CUSTODY=vault-transit"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := vault.Config{
+		Addresses: []string{"https://vault-0.example:8200", "https://vault-1.example:8200"},
+		Namespace: "team", Mount: "kv/shared", Prefix: "seal", TransitMount: "transit",
+		Auth: vault.AuthConfig{Method: vault.MethodAppRole, RoleID: "r-1", SecretID: secret.New(canary), SecretIDFile: "secret-id"},
+		TLS:  vault.TLSConfig{CAFile: "ca.pem", ServerName: "vault.example"},
+	}
+	if diff := cmp.Diff(want, c.Vault, comparers); diff != "" {
+		t.Error(diff)
+	}
+	if c.Store != configs.StoreVault || c.Custody != key.VaultTransit || c.Cache != (configs.Cache{FreshFor: 2 * time.Second}) {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestPlainHTTPToAVaultElsewhereIsWarnedAboutWhereItIsAllowed(t *testing.T) {
+	for text, want := range map[string]int{
+		"addresses: [http://vault.example], allow_http: on":     1,
+		"addresses: [https://vault.example], allow_http: on":    0,
+		"addresses: [http://127.0.0.1:8200], allow_http: on":    0,
+		"addresses: [http://localhost:8200]":                    0,
+		"addresses: ['https://vault.example', 'http://[::1]/']": 0,
+	} {
+		c := load(t, "store: vault\nvault: {token: t, "+text+"}", nil, nil)
+		if len(c.Warnings) != want {
+			t.Errorf("%s: warnings %q", text, c.Warnings)
 		}
 	}
 }

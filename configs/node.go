@@ -11,6 +11,9 @@ import (
 // like a number to YAML is a mistake where text is wanted, and the other way
 // round.
 func texts(kind Kind, node *yaml.Node) ([]string, bool) {
+	if kind == Duration && node.Kind == yaml.ScalarNode && node.Tag == "!!int" && node.Value == "0" {
+		return []string{node.Value}, true // the one number that needs no unit
+	}
 	if kind != List {
 		text, ok := scalar(node, tags(kind)...)
 		return []string{text}, ok

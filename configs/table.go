@@ -7,26 +7,98 @@ import (
 	"slices"
 	"time"
 
+	"embedseal/adapters/vault"
 	"embedseal/domain/apitoken"
+	"embedseal/domain/key"
 	"embedseal/domain/secret"
 	"embedseal/domain/token"
 )
 
+// StoreVault is the value of "store" that the settings of Vault are for.
+const StoreVault = "vault"
+
 // Keys is every setting there is, in the order of the documentation.
 func Keys() []Key {
-	return slices.Concat(storeKeys(), httpKeys(), rateKeys(), recordKeys(), clientKeys())
+	return slices.Concat(storeKeys(), vaultKeys(), vaultAuthKeys(), cacheKeys(), httpKeys(), opsKeys(), rateKeys(), recordKeys(), clientKeys())
 }
 
 func storeKeys() []Key {
 	return []Key{
-		row("store", "bbolt", oneOf("bbolt", "file", "memory"), func(c *Config) *string { return &c.Store },
-			"Where groups and keys are kept: one database file, one document per record, or nowhere (lost at exit)."),
+		row("store", "bbolt", oneOf("bbolt", "file", "memory", StoreVault), func(c *Config) *string { return &c.Store },
+			"Where groups and keys are kept: one database file, one document per record, nowhere (lost at exit), or HashiCorp Vault."),
+		row("custody", key.Material.String(), custody(), func(c *Config) *key.Custody { return &c.Custody },
+			"Where the material of new keys is: in the store, or in Vault's Transit engine, which gives it to nobody. The latter needs the store vault."),
 		row("data_dir", "data", directory(), func(c *Config) *string { return &c.DataDir },
-			"The directory of the store, the master key and the audit log. The store memory needs none."),
+			"The directory of the store, the master key and the audit log. To serve, the stores memory and vault need none."),
 		row("master_key", "", masterKey(), func(c *Config) *secret.Text { return &c.MasterKey },
 			"The key that seals every record of the store."),
 		row("master_key_file", "", secretFile(), func(c *Config) *string { return &c.MasterKeyFile },
 			"A file with the master key, which must exist; empty means master.key in the data directory, made by init."),
+	}
+}
+
+func vaultKeys() []Key {
+	return []Key{
+		row("vault.addresses", "", listOf("http or https URLs", vault.ParseAddress), func(c *Config) *[]string { return &c.Vault.Addresses },
+			"The servers of Vault, tried in turn; a redirect is followed to one of them only."),
+		row("vault.namespace", "", optional(vaultPath("a namespace")), func(c *Config) *string { return &c.Vault.Namespace },
+			"The namespace of Vault Enterprise."),
+		row("vault.mount", "secret", vaultPath("a mount"), func(c *Config) *string { return &c.Vault.Mount },
+			"Where the KV engine (version 2) is mounted."),
+		row("vault.prefix", "embedseal", vaultPath("a folder"), func(c *Config) *string { return &c.Vault.Prefix },
+			"The folder in that engine; Transit keys have names that begin with it."),
+		row("vault.transit_mount", "transit", vaultPath("a mount"), func(c *Config) *string { return &c.Vault.TransitMount },
+			"Where the Transit engine is mounted."),
+		row("vault.ca_file", "", path(), func(c *Config) *string { return &c.Vault.TLS.CAFile },
+			"The certificates (PEM) that sign those of Vault; empty means the system's."),
+		row("vault.cert_file", "", path(), func(c *Config) *string { return &c.Vault.TLS.CertFile },
+			"This service's own certificate (PEM), shown to Vault. It is read again on every handshake."),
+		row("vault.key_file", "", path(), func(c *Config) *string { return &c.Vault.TLS.KeyFile },
+			"The private key of that certificate (PEM)."),
+		row("vault.server_name", "", optional(single(Text, "a host name", host)), func(c *Config) *string { return &c.Vault.TLS.ServerName },
+			"The name in Vault's certificate, where it is not the host of the address."),
+		row("vault.allow_http", "off", onOff(), func(c *Config) *bool { return &c.Vault.AllowHTTP },
+			"Whether plain http is allowed to an address that is not loopback: tokens and keys travel in clear then."),
+		row("vault.require_at_start", "off", onOff(), func(c *Config) *bool { return &c.Vault.RequireAtStart },
+			"Whether a Vault that cannot be reached refuses the start; otherwise it is waited for while serving."),
+	}
+}
+
+func vaultAuthKeys() []Key {
+	opaque := func(what string) grammar[secret.Text] { return secretText(what, func(string) error { return nil }) }
+	return []Key{
+		row("vault.auth", vault.MethodToken,
+			oneOf(vault.MethodToken, vault.MethodAppRole, vault.MethodKubernetes, vault.MethodCert, vault.MethodAgent),
+			func(c *Config) *string { return &c.Vault.Auth.Method },
+			"How this service logs in to Vault; agent takes the token that a Vault Agent writes to a file."),
+		row("vault.auth_mount", "", optional(vaultPath("a mount")), func(c *Config) *string { return &c.Vault.Auth.Mount },
+			"Where that auth method is mounted; empty means under its own name."),
+		row("vault.role", "", optional(single(Text, "the name of a role", name)), func(c *Config) *string { return &c.Vault.Auth.Role },
+			"The role of kubernetes, or of cert, which can do without."),
+		row("vault.role_id", "", optional(single(Text, "text without spaces", name)), func(c *Config) *string { return &c.Vault.Auth.RoleID },
+			"The role id of approle."),
+		row("vault.token", "", opaque("a token of Vault"), func(c *Config) *secret.Text { return &c.Vault.Auth.Token },
+			"The token of the auth method token."),
+		row("vault.token_file", "", secretFile(), func(c *Config) *string { return &c.Vault.Auth.TokenFile },
+			"A file with that token, which must exist. It is read again on every log-in."),
+		row("vault.secret_id", "", opaque("a secret id"), func(c *Config) *secret.Text { return &c.Vault.Auth.SecretID },
+			"The secret id of approle."),
+		row("vault.secret_id_file", "", secretFile(), func(c *Config) *string { return &c.Vault.Auth.SecretIDFile },
+			"A file with that secret id, which must exist. It is read again on every log-in."),
+		row("vault.jwt_file", "", path(), func(c *Config) *string { return &c.Vault.Auth.JWTFile },
+			"The service account's token for kubernetes; empty means where Kubernetes puts it. It is read again on every log-in."),
+		row("vault.sink_file", "", path(), func(c *Config) *string { return &c.Vault.Auth.SinkFile },
+			"The file where a Vault Agent leaves its token, for agent. It is read again on every log-in."),
+	}
+}
+
+// cacheKeys are for stores that others write to as well.
+func cacheKeys() []Key {
+	return []Key{
+		row("cache.fresh_for", "5s", within(100*time.Millisecond, time.Hour), func(c *Config) *time.Duration { return &c.Cache.FreshFor },
+			"How long what Vault answered is used without asking again; as long a change by another replica goes unnoticed."),
+		row("cache.grace", "1h", within(0, 30*24*time.Hour), func(c *Config) *time.Duration { return &c.Cache.Grace },
+			"How much longer it is used while Vault is away; 0 means not at all."),
 	}
 }
 
@@ -53,6 +125,14 @@ func httpKeys() []Key {
 			"How long a connection may wait for its next request."),
 		row("http.shutdown_timeout", "15s", timeout, func(c *Config) *time.Duration { return &c.HTTP.ShutdownTimeout },
 			"How long requests in flight may take to end after SIGTERM."),
+	}
+}
+
+// opsKeys are of the listener that is not for the public.
+func opsKeys() []Key {
+	return []Key{
+		row("ops.listen", "", optional(hostPort()), func(c *Config) *string { return &c.Ops.Listen },
+			"The address of the operations listener, which answers /readyz; empty means none."),
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"embedseal/app"
 	"embedseal/domain/audit"
+	"embedseal/ports"
 )
 
 const requestIDHeader = "X-Request-Id"
@@ -20,19 +21,25 @@ const requestIDHeader = "X-Request-Id"
 // identify gives the request a name of our own making, and the headers that
 // every answer has.
 func (s *Server) identify(c *gin.Context) {
-	var seed [10]byte
-	s.random.Fill(seed[:])
-	id := strings.ToLower(base32.StdEncoding.EncodeToString(seed[:]))
-	header := c.Writer.Header()
-	header[requestIDHeader] = []string{id}
-	header["Cache-Control"] = []string{"no-store"}
-	header["X-Content-Type-Options"] = []string{"nosniff"}
+	id := headers(c, s.random)
 	c.Next()
 	if s.log.Enabled(c.Request.Context(), slog.LevelDebug) {
 		s.log.LogAttrs(c.Request.Context(), slog.LevelDebug, "request", slog.String("request_id", id),
 			slog.String("method", c.Request.Method), slog.String("route", c.FullPath()),
 			slog.Int("status", c.Writer.Status()), slog.String("remote", c.ClientIP()))
 	}
+}
+
+// headers sets those of every answer, and returns the request's id.
+func headers(c *gin.Context, random ports.Random) string {
+	var seed [10]byte
+	random.Fill(seed[:])
+	id := strings.ToLower(base32.StdEncoding.EncodeToString(seed[:]))
+	header := c.Writer.Header()
+	header[requestIDHeader] = []string{id}
+	header["Cache-Control"] = []string{"no-store"}
+	header["X-Content-Type-Options"] = []string{"nosniff"}
+	return id
 }
 
 // recover answers a panic with 500. What it logs has the stack and no header,

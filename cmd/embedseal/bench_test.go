@@ -23,6 +23,7 @@ import (
 
 	"embedseal/adapters/auditlog"
 	"embedseal/adapters/datadir"
+	"embedseal/adapters/httpapi"
 	"embedseal/adapters/jose"
 	"embedseal/app"
 	"embedseal/configs"
@@ -62,7 +63,7 @@ func newBench(b *testing.B) bench {
 	b.Cleanup(closeLog)
 	made, err := bootstrap(b.Context(), dir, s, auditor)
 	must(b, err)
-	run, err := newService(httpConfig(cfg), s, auditor, cfg.ChartClaim, slog.New(slog.DiscardHandler))
+	run, err := newService(httpConfig(cfg), httpapi.OpsConfig{}, s, auditor, cfg.ChartClaim, slog.New(slog.DiscardHandler))
 	must(b, err)
 	return bench{stores: s, auditor: auditor, service: run, token: secret.New(made.APIToken), clock: wallClock{}}
 }
@@ -87,7 +88,7 @@ const benchBody = `{"provided_id": "customer_1", "embed_id": "abcde", "expiratio
 func BenchmarkMint(b *testing.B) {
 	run := newBench(b)
 	auth := app.NewAuthenticator(run.stores.Groups, run.clock)
-	defaults := app.NewDefaultKeys(run.stores.Keys, nil, run.auditor, run.clock, nil)
+	defaults := app.NewDefaultKeys(run.stores.Keys, run.stores.Custody, run.auditor, run.clock, nil)
 	minter := app.NewMinter(run.stores.Keys, defaults, jose.New(), run.auditor, run.clock, token.ChartClaim{})
 	customer, embed, lifetime, origin, yes := "customer_1", "abcde", "PT1H", "https://your-domain.com/", true
 	draft := token.Draft{

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"embedseal/adapters/httpapi"
+	"embedseal/adapters/vault"
 	"embedseal/configs"
 	"embedseal/ports"
 )
@@ -51,7 +52,7 @@ func exitCode(err error) int {
 	switch {
 	case errors.As(err, &asked):
 		return exitUsage
-	case errors.As(err, &invalid):
+	case errors.As(err, &invalid), errors.Is(err, vault.ErrConfig):
 		return exitConfig
 	case errors.Is(err, httpapi.ErrAddressInUse):
 		return exitAddress

@@ -19,7 +19,9 @@ import (
 	"embedseal/adapters/entropy"
 	"embedseal/app"
 	"embedseal/configs"
+	"embedseal/domain/apitoken"
 	"embedseal/domain/group"
+	"embedseal/domain/key"
 	"embedseal/domain/secret"
 	"embedseal/ports"
 )
@@ -40,7 +42,10 @@ type initialised struct {
 	// APITokenFile is where the token lies too; empty for a store in memory.
 	APITokenFile string `json:"api_token_file,omitempty"`
 	KeyID        string `json:"key_id"`
-	KeyValue     string `json:"key_value,omitempty"`
+	// Custody is where the material of the key is.
+	Custody string `json:"custody"`
+	// KeyValue is left out where nobody can read it: in Vault's Transit engine.
+	KeyValue string `json:"key_value,omitempty"`
 }
 
 func (p *program) initCommand() *cobra.Command {
@@ -49,7 +54,9 @@ func (p *program) initCommand() *cobra.Command {
 		Short: "Make a data directory with a store, a group, an embed secret and an API token",
 		Long: "init makes the data directory (0700), a master key, the store, and in it the group 'default' with\n" +
 			"one embed secret and one API token. Both are shown once; the token is also left in DATA-DIR/api-token (0600).\n" +
-			"Run again, it finds what is there and makes nothing.",
+			"Run again, it finds what is there and makes nothing.\n\n" +
+			"With --store vault, group and secret are made in Vault, and the data directory gets the API token and the\n" +
+			"audit log of this init only: a server with that store needs no data directory.",
 		Example: "  embedseal init --data-dir /var/lib/embedseal --store bbolt --output json",
 	}
 	load := p.settings(c, append(storeKeys(), "http.listen")...)
@@ -80,8 +87,10 @@ func (p *program) initialise(ctx context.Context, cfg configs.Config) error {
 	if tightened {
 		p.warn("embedseal: closed %s to other users (mode 0700)", dir)
 	}
-	if err := ensureStore(ctx, cfg, dir); err != nil {
-		return err
+	if inDataDir(cfg.Store) {
+		if err := ensureStore(ctx, cfg, dir); err != nil {
+			return err
+		}
 	}
 	s, release, err := openWhenFree(ctx, cfg)
 	if err != nil {
@@ -203,43 +212,83 @@ func bootstrap(ctx context.Context, dir datadir.Dir, s stores, auditor ports.Aud
 	if err != nil {
 		return made, err
 	}
-	made.KeyID = string(done.Key.ID)
-	made.Created = done.Created || dir.Has(datadir.Pending)
+	made.KeyID, made.Custody = string(done.Key.ID), done.Key.Custody.String()
+	if made.Created = done.Created; !made.Created && dir.Has(datadir.Pending) {
+		if made.Created, err = madeHere(ctx, dir, s); err != nil {
+			return made, err
+		}
+	}
 	if made.Created {
 		if text, err = dir.Read(datadir.APIToken); err != nil {
 			return made, err
 		}
 		made.APIToken, made.KeyValue = text.Reveal(), done.Key.Secret.Reveal()
+	} else if !dir.Has(datadir.APIToken) {
+		made.APITokenFile = ""
 	}
 	return made, nil
+}
+
+// madeHere reports whether the group knows the token that a killed init left in
+// the directory. In a store that is shared another init may have been first, and
+// then that token is nobody's.
+func madeHere(ctx context.Context, dir datadir.Dir, s stores) (bool, error) {
+	text, err := dir.Read(datadir.APIToken)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	g, err := s.Groups.Group(ctx, firstGroup)
+	if err != nil {
+		return false, fmt.Errorf("look for the group %s: %w", firstGroup, err)
+	}
+	if _, known := g.Token(apitoken.DigestOf(text)); known {
+		return true, nil
+	}
+	return false, dir.Remove(datadir.APIToken)
 }
 
 func (p *program) showInit(cfg configs.Config, made initialised) error {
 	if p.output == "json" {
 		return p.printJSON(made)
 	}
+	where := made.DataDir
+	if cfg.Store == storeVault {
+		where = "in Vault, below " + cfg.Vault.Mount + "/" + cfg.Vault.Prefix
+	}
+	inTransit := made.Custody == key.VaultTransit.String()
 	if made.Created {
-		p.say("Made %s (%s store): group %s, one embed secret, one API token.", made.DataDir, made.Store, made.Group)
+		p.say("Made %s (%s store): group %s, one embed secret, one API token.", where, made.Store, made.Group)
 		p.say("")
 		p.say("API token   %s", made.APIToken)
 		p.say("            also in %s; whoever has it can mint for this group", made.APITokenFile)
 		p.say("Key id      %s", made.KeyID)
-		p.say("Key value   %s", made.KeyValue)
-		p.say("            shown only now")
+		if inTransit {
+			p.say("Key value   stays in Vault's Transit engine: it cannot be shown, and only embedseal opens its tokens")
+		} else {
+			p.say("Key value   %s", made.KeyValue)
+			p.say("            shown only now")
+		}
 	} else {
-		p.say("Found %s (%s store): group %s. Nothing was made.", made.DataDir, made.Store, made.Group)
+		p.say("Found %s (%s store): group %s. Nothing was made.", where, made.Store, made.Group)
 		p.say("Key id      %s", made.KeyID)
 	}
-	p.hints(cfg.HTTP.Listen, `"$(cat `+shellQuote(made.APITokenFile)+`)"`, made.KeyValue)
+	file := made.APITokenFile
+	if file == "" {
+		file = "FILE-WITH-THE-API-TOKEN"
+	}
+	p.mintHint(cfg.HTTP.Listen, `"$(cat `+shellQuote(file)+`)"`)
+	if !inTransit {
+		p.inspectHint(made.KeyValue)
+	}
 	return p.printed.failure()
 }
 
-// hints are commands to paste. The token is read from its file, so that it gets
-// into no shell's history.
-func (p *program) hints(listen, token, value string) {
-	if value == "" {
-		value = "KEY-VALUE-SHOWN-BY-THE-FIRST-INIT"
-	}
+// mintHint is a command to paste. The token is read from its file, so that it
+// gets into no shell's history.
+func (p *program) mintHint(listen, token string) {
 	p.say("")
 	p.say("With the server running (embedseal serve), mint a token:")
 	p.say("")
@@ -247,6 +296,13 @@ func (p *program) hints(listen, token, value string) {
 	p.say("    -H 'Content-Type: application/json' -H 'Explo-Authorization: Token '%s \\", token)
 	p.say(`    -d '{"provided_id": "customer_1", "embed_id": "abcde", "expiration": "PT1H"}' | tee answer.json`)
 	p.say("")
+}
+
+// inspectHint is the command that opens what the one before it got.
+func (p *program) inspectHint(value string) {
+	if value == "" {
+		value = "KEY-VALUE-SHOWN-BY-THE-FIRST-INIT"
+	}
 	p.say("and look into it:")
 	p.say("")
 	p.say("  printf %%s '%s' | %s inspect --secret-file - --token-file answer.json", value, shellQuote(p.self))

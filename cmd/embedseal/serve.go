@@ -19,6 +19,7 @@ import (
 // service is what serve runs.
 type service struct {
 	Server       *httpapi.Server
+	Ops          *httpapi.Ops
 	Bootstrapper *app.Bootstrapper
 }
 
@@ -78,12 +79,17 @@ func (p *program) makeDev(cfg *configs.Config, c *cobra.Command) error {
 func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error {
 	log := p.logger(cfg.Log)
 	dir := datadir.At(cfg.DataDir)
+	if cfg.Store == storeVault && cfg.Audit.Path == "" {
+		return &failed{code: exitConfig, err: errors.New("audit.path is not set: with the store vault a server has no data directory " +
+			"that the audit log could go to; name a file, or - for standard error")}
+	}
+	cfg.Vault.Log = log
 	s, release, err := openStores(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer release()
-	if cfg.Store != storeMemory {
+	if inDataDir(cfg.Store) {
 		for _, path := range dir.Exposed() {
 			log.Warn("other users can look into this; close it with chmod go=", "path", path)
 		}
@@ -93,7 +99,7 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 		return err
 	}
 	defer closeLog()
-	run, err := newService(httpConfig(cfg), s, auditor, cfg.ChartClaim, log)
+	run, err := newService(httpConfig(cfg), httpapi.OpsConfig{Listen: cfg.Ops.Listen}, s, auditor, cfg.ChartClaim, log)
 	if err != nil {
 		return err
 	}
@@ -101,20 +107,48 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 	if err != nil {
 		return err
 	}
+	opsAddr, err := run.Ops.Listen(ctx)
+	if err != nil {
+		return err
+	}
 	if err := p.announce(ctx, cfg, dev, run.Bootstrapper, addr.String()); err != nil {
 		return err
 	}
-	log.Info("serving", "address", addr.String(), "store", cfg.Store, "data_dir", shownDir(cfg), "audit", auditPath(cfg, dir))
-	if err := run.Server.Serve(ctx); err != nil {
+	attrs := []any{"address", addr.String(), "store", cfg.Store, "data_dir", shownDir(cfg), "audit", auditPath(cfg, dir)}
+	if opsAddr != nil {
+		attrs = append(attrs, "ops", opsAddr.String())
+	}
+	log.Info("serving", attrs...)
+	if err := run.listen(ctx); err != nil {
 		return err
 	}
 	log.Info("stopped")
 	return nil
 }
 
+// listen serves both listeners until ctx is done, or one of them fails. The
+// operations listener is there until the last request has ended.
+func (s service) listen(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	opsCtx, endOps := context.WithCancel(context.WithoutCancel(ctx))
+	defer endOps()
+	ops := make(chan error, 1)
+	go func() {
+		defer cancel()
+		ops <- s.Ops.Serve(opsCtx)
+	}()
+	err := s.Server.Serve(ctx)
+	endOps()
+	return errors.Join(err, <-ops)
+}
+
+// inDataDir reports whether the store lies in the data directory.
+func inDataDir(store string) bool { return store == storeBbolt || store == storeFile }
+
 // shownDir is the data directory, where the store has one.
 func shownDir(cfg configs.Config) string {
-	if cfg.Store == storeMemory {
+	if !inDataDir(cfg.Store) {
 		return ""
 	}
 	return cfg.DataDir
@@ -135,13 +169,14 @@ func (p *program) announce(ctx context.Context, cfg configs.Config, dev bool, b 
 	}
 	made := initialised{
 		Created: true, Store: storeMemory, Group: string(firstGroup), APIToken: text.Reveal(),
-		KeyID: string(done.Key.ID), KeyValue: done.Key.Secret.Reveal(),
+		KeyID: string(done.Key.ID), Custody: done.Key.Custody.String(), KeyValue: done.Key.Secret.Reveal(),
 	}
 	if err := p.printJSON(made); err != nil {
 		return err
 	}
 	if p.output != "json" {
-		p.hints(addr, text.Reveal(), made.KeyValue)
+		p.mintHint(addr, text.Reveal())
+		p.inspectHint(made.KeyValue)
 	}
 	return nil
 }

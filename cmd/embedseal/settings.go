@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +13,13 @@ import (
 
 // The keys that groups of verbs take as flags.
 func storeKeys() []string {
-	return []string{"store", "data_dir", "master_key_file", "audit.path"}
+	paths := []string{"store", "data_dir", "master_key_file", "audit.path", "custody"}
+	for _, k := range configs.Keys() {
+		if strings.HasPrefix(k.Path, "vault.") {
+			paths = append(paths, k.Path)
+		}
+	}
+	return paths
 }
 
 // serverKeys are all but those of a client.
@@ -73,7 +80,7 @@ func unread(paths []string) []string {
 		secrets = append(secrets, "api_token")
 	}
 	if !slices.Contains(paths, "store") {
-		secrets = append(secrets, "master_key")
+		secrets = append(secrets, "master_key", "vault.token", "vault.secret_id")
 	}
 	return secrets
 }

@@ -8,8 +8,13 @@ import (
 
 	"embedseal/adapters/bbolt"
 	"embedseal/adapters/cache"
+	"embedseal/adapters/clock"
+	"embedseal/adapters/custody"
 	"embedseal/adapters/datadir"
+	"embedseal/adapters/entropy"
 	"embedseal/adapters/file"
+	"embedseal/adapters/jose"
+	"embedseal/adapters/vault"
 	"embedseal/configs"
 	"embedseal/domain/secret"
 	"embedseal/ports"
@@ -20,20 +25,28 @@ const (
 	storeBbolt  = "bbolt"
 	storeFile   = "file"
 	storeMemory = "memory"
+	storeVault  = configs.StoreVault
 )
 
 // stores is everything a backend has to provide.
 type stores struct {
-	Keys   ports.KeyStore
-	Groups ports.GroupStore
+	Keys    ports.KeyStore
+	Groups  ports.GroupStore
+	Cipher  ports.TokenCipher
+	Custody ports.KeyCustody
+	Check   ports.Checker
+	// Reserve is nil where the store cannot be away without this process.
+	Reserve ports.Reserve
 }
 
 // openStores opens the configured backend, which must be there, and puts the
 // decorators on. The returned func releases it.
 func openStores(ctx context.Context, cfg configs.Config) (stores, func(), error) {
-	if cfg.Store == storeMemory {
-		s := memoryStores()
-		return s, func() {}, nil
+	switch cfg.Store {
+	case storeMemory:
+		return memoryStores(), func() {}, nil
+	case storeVault:
+		return openVault(ctx, cfg)
 	}
 	dir := datadir.At(cfg.DataDir)
 	if !dir.Has(storeName(cfg.Store)) {
@@ -49,7 +62,35 @@ func openStores(ctx context.Context, cfg configs.Config) (stores, func(), error)
 		return stores{}, nil, unusable(err)
 	}
 	local := cache.NewLocal(s.Keys, s.Groups)
-	return stores{Keys: local, Groups: local}, release, nil
+	s.Keys, s.Groups = local, local
+	return s, release, nil
+}
+
+// openVault logs in to Vault. Others write there too, and it may be away: what
+// was read is kept for a time. Keys can be in either custody.
+func openVault(ctx context.Context, cfg configs.Config) (stores, func(), error) {
+	s, release, err := vaultStores(ctx, vaultConfig(cfg))
+	if err != nil {
+		return stores{}, nil, unusable(err)
+	}
+	remote := cache.NewRemote(s.Keys, s.Groups, cache.RemoteConfig(cfg.Cache), clock.System{})
+	s.Keys, s.Groups, s.Reserve = remote, remote, remote
+	s.Cipher = ciphers{material: jose.New(), transit: s.Cipher}
+	s.Custody = custodies{ofNew: cfg.Custody, material: custody.NewLocal(entropy.System{}), transit: s.Custody}
+	return s, release, nil
+}
+
+// vaultConfig leaves the secrets that have a file to the adapter, which reads it
+// again on every log-in.
+func vaultConfig(cfg configs.Config) vault.Config {
+	v := cfg.Vault
+	if v.Auth.TokenFile != "" {
+		v.Auth.Token = secret.Text{}
+	}
+	if v.Auth.SecretIDFile != "" {
+		v.Auth.SecretID = secret.Text{}
+	}
+	return v
 }
 
 func openSealed(ctx context.Context, store string, dir datadir.Dir, master secret.Text) (stores, func(), error) {

@@ -12,6 +12,7 @@ import (
 	"embedseal/adapters/file"
 	"embedseal/adapters/httpapi"
 	"embedseal/adapters/jose"
+	"embedseal/adapters/vault"
 	"embedseal/app"
 	"embedseal/domain/token"
 	"embedseal/ports"
@@ -20,14 +21,15 @@ import (
 func bboltStores(context.Context, bbolt.Config) (stores, func(), error) { panic(wire.Build(bboltSet)) }
 func fileStores(context.Context, file.Config) (stores, func(), error)   { panic(wire.Build(fileSet)) }
 func memoryStores() stores                                              { panic(wire.Build(memorySet)) }
+func vaultStores(context.Context, vault.Config) (stores, func(), error) { panic(wire.Build(vaultSet)) }
 
 // newService joins the use-cases to whatever stores and auditor it is given.
-func newService(httpapi.Config, stores, ports.Auditor, token.ChartClaim, *slog.Logger) (service, error) {
-	panic(wire.Build(fromStores, surroundings, crypto, useCases, httpapi.New, wire.Struct(new(service), "*")))
+func newService(httpapi.Config, httpapi.OpsConfig, stores, ports.Auditor, token.ChartClaim, *slog.Logger) (service, error) {
+	panic(wire.Build(fromStores, surroundings, useCases, httpapi.New, httpapi.NewOps, wire.Struct(new(service), "*")))
 }
 
 func newBootstrapper(stores, ports.Auditor) *app.Bootstrapper {
-	panic(wire.Build(fromStores, surroundings, crypto, app.NewDefaultKeys, app.NewBootstrapper))
+	panic(wire.Build(wire.FieldsOf(new(stores), "Keys", "Groups", "Custody"), surroundings, app.NewDefaultKeys, app.NewBootstrapper))
 }
 
 func newInspector(token.ChartClaim) *app.Inspector {

@@ -16,6 +16,7 @@ import (
 	"embedseal/adapters/httpapi"
 	"embedseal/adapters/jose"
 	"embedseal/adapters/memory"
+	"embedseal/adapters/vault"
 	"embedseal/app"
 	"embedseal/domain/token"
 	"embedseal/ports"
@@ -31,9 +32,16 @@ func bboltStores(contextContext context.Context, config bbolt.Config) (stores, f
 	}
 	keyStore := bbolt.NewKeyStore(store)
 	groupStore := bbolt.NewGroupStore(store)
+	cipher := jose.New()
+	system := entropy.System{}
+	local := custody.NewLocal(system)
+	mainListing := newListing(groupStore)
 	mainStores := stores{
-		Keys:   keyStore,
-		Groups: groupStore,
+		Keys:    keyStore,
+		Groups:  groupStore,
+		Cipher:  cipher,
+		Custody: local,
+		Check:   mainListing,
 	}
 	return mainStores, func() {
 		cleanup()
@@ -47,9 +55,16 @@ func fileStores(contextContext context.Context, config file.Config) (stores, fun
 	}
 	keyStore := file.NewKeyStore(store)
 	groupStore := file.NewGroupStore(store)
+	cipher := jose.New()
+	system := entropy.System{}
+	local := custody.NewLocal(system)
+	mainListing := newListing(groupStore)
 	mainStores := stores{
-		Keys:   keyStore,
-		Groups: groupStore,
+		Keys:    keyStore,
+		Groups:  groupStore,
+		Cipher:  cipher,
+		Custody: local,
+		Check:   mainListing,
 	}
 	return mainStores, func() {
 		cleanup()
@@ -60,32 +75,65 @@ func memoryStores() stores {
 	store := memory.Open()
 	keyStore := memory.NewKeyStore(store)
 	groupStore := memory.NewGroupStore(store)
+	cipher := jose.New()
+	system := entropy.System{}
+	local := custody.NewLocal(system)
+	mainListing := newListing(groupStore)
 	mainStores := stores{
-		Keys:   keyStore,
-		Groups: groupStore,
+		Keys:    keyStore,
+		Groups:  groupStore,
+		Cipher:  cipher,
+		Custody: local,
+		Check:   mainListing,
 	}
 	return mainStores
 }
 
+func vaultStores(contextContext context.Context, config vault.Config) (stores, func(), error) {
+	backend, cleanup, err := vault.Open(contextContext, config)
+	if err != nil {
+		return stores{}, nil, err
+	}
+	keyStore := vault.NewKeyStore(backend)
+	groupStore := vault.NewGroupStore(backend)
+	cipher := vault.NewCipher(backend)
+	vaultCustody := vault.NewCustody(backend)
+	mainStores := stores{
+		Keys:    keyStore,
+		Groups:  groupStore,
+		Cipher:  cipher,
+		Custody: vaultCustody,
+		Check:   backend,
+	}
+	return mainStores, func() {
+		cleanup()
+	}, nil
+}
+
 // newService joins the use-cases to whatever stores and auditor it is given.
-func newService(config httpapi.Config, mainStores stores, auditor ports.Auditor, chartClaim token.ChartClaim, logger *slog.Logger) (service, error) {
+func newService(config httpapi.Config, opsConfig httpapi.OpsConfig, mainStores stores, auditor ports.Auditor, chartClaim token.ChartClaim, logger *slog.Logger) (service, error) {
 	groupStore := mainStores.Groups
 	system := clock.System{}
 	authenticator := app.NewAuthenticator(groupStore, system)
 	keyStore := mainStores.Keys
+	keyCustody := mainStores.Custody
 	entropySystem := entropy.System{}
-	local := custody.NewLocal(entropySystem)
-	defaultKeys := app.NewDefaultKeys(keyStore, local, auditor, system, entropySystem)
-	cipher := jose.New()
-	minter := app.NewMinter(keyStore, defaultKeys, cipher, auditor, system, chartClaim)
+	defaultKeys := app.NewDefaultKeys(keyStore, keyCustody, auditor, system, entropySystem)
+	tokenCipher := mainStores.Cipher
+	minter := app.NewMinter(keyStore, defaultKeys, tokenCipher, auditor, system, chartClaim)
 	refusals := app.NewRefusals(auditor, system)
 	server, err := httpapi.New(config, authenticator, minter, refusals, system, entropySystem, logger)
 	if err != nil {
 		return service{}, err
 	}
+	checker := mainStores.Check
+	reserve := mainStores.Reserve
+	readiness := app.NewReadiness(checker, reserve, system)
+	ops := httpapi.NewOps(opsConfig, readiness, system, entropySystem, logger)
 	bootstrapper := app.NewBootstrapper(groupStore, defaultKeys, auditor, system, entropySystem)
 	mainService := service{
 		Server:       server,
+		Ops:          ops,
 		Bootstrapper: bootstrapper,
 	}
 	return mainService, nil
@@ -94,11 +142,11 @@ func newService(config httpapi.Config, mainStores stores, auditor ports.Auditor,
 func newBootstrapper(mainStores stores, auditor ports.Auditor) *app.Bootstrapper {
 	groupStore := mainStores.Groups
 	keyStore := mainStores.Keys
-	system := entropy.System{}
-	local := custody.NewLocal(system)
-	clockSystem := clock.System{}
-	defaultKeys := app.NewDefaultKeys(keyStore, local, auditor, clockSystem, system)
-	bootstrapper := app.NewBootstrapper(groupStore, defaultKeys, auditor, clockSystem, system)
+	keyCustody := mainStores.Custody
+	system := clock.System{}
+	entropySystem := entropy.System{}
+	defaultKeys := app.NewDefaultKeys(keyStore, keyCustody, auditor, system, entropySystem)
+	bootstrapper := app.NewBootstrapper(groupStore, defaultKeys, auditor, system, entropySystem)
 	return bootstrapper
 }
 

@@ -12,30 +12,41 @@ import (
 	"embedseal/adapters/file"
 	"embedseal/adapters/jose"
 	"embedseal/adapters/memory"
+	"embedseal/adapters/vault"
 	"embedseal/app"
 	"embedseal/ports"
 )
 
 var (
-	toStores   = wire.Struct(new(stores), "*")
-	fromStores = wire.FieldsOf(new(stores), "Keys", "Groups")
+	toStores   = wire.Struct(new(stores), "Keys", "Groups", "Cipher", "Custody", "Check")
+	fromStores = wire.FieldsOf(new(stores), "Keys", "Groups", "Cipher", "Check", "Reserve", "Custody")
 
-	bboltSet = wire.NewSet(toStores, bbolt.Open,
+	// inProcess is what the stores in this process have in common: the material of
+	// their keys is in hand.
+	inProcess = wire.NewSet(toStores,
+		jose.New, wire.Bind(new(ports.TokenCipher), new(*jose.Cipher)),
+		custody.NewLocal, wire.Bind(new(ports.KeyCustody), new(*custody.Local)),
+		wire.Struct(new(entropy.System)), wire.Bind(new(ports.Random), new(entropy.System)),
+		newListing, wire.Bind(new(ports.Checker), new(listing)))
+	bboltSet = wire.NewSet(inProcess, bbolt.Open,
 		bbolt.NewKeyStore, wire.Bind(new(ports.KeyStore), new(*bbolt.KeyStore)),
 		bbolt.NewGroupStore, wire.Bind(new(ports.GroupStore), new(*bbolt.GroupStore)))
-	fileSet = wire.NewSet(toStores, file.Open,
+	fileSet = wire.NewSet(inProcess, file.Open,
 		file.NewKeyStore, wire.Bind(new(ports.KeyStore), new(*file.KeyStore)),
 		file.NewGroupStore, wire.Bind(new(ports.GroupStore), new(*file.GroupStore)))
-	memorySet = wire.NewSet(toStores, memory.Open,
+	memorySet = wire.NewSet(inProcess, memory.Open,
 		memory.NewKeyStore, wire.Bind(new(ports.KeyStore), new(*memory.KeyStore)),
 		memory.NewGroupStore, wire.Bind(new(ports.GroupStore), new(*memory.GroupStore)))
+
+	vaultSet = wire.NewSet(toStores, vault.Open, wire.Bind(new(ports.Checker), new(*vault.Backend)),
+		vault.NewKeyStore, wire.Bind(new(ports.KeyStore), new(*vault.KeyStore)),
+		vault.NewGroupStore, wire.Bind(new(ports.GroupStore), new(*vault.GroupStore)),
+		vault.NewCipher, wire.Bind(new(ports.TokenCipher), new(*vault.Cipher)),
+		vault.NewCustody, wire.Bind(new(ports.KeyCustody), new(*vault.Custody)))
 
 	surroundings = wire.NewSet(
 		wire.Struct(new(clock.System)), wire.Bind(new(ports.Clock), new(clock.System)),
 		wire.Struct(new(entropy.System)), wire.Bind(new(ports.Random), new(entropy.System)))
-	crypto = wire.NewSet(
-		jose.New, wire.Bind(new(ports.TokenCipher), new(*jose.Cipher)),
-		custody.NewLocal, wire.Bind(new(ports.KeyCustody), new(*custody.Local)))
 	useCases = wire.NewSet(app.NewAuthenticator, app.NewMinter, app.NewDefaultKeys, app.NewRefusals,
-		app.NewBootstrapper)
+		app.NewBootstrapper, app.NewReadiness)
 )

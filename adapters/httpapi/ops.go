@@ -1,0 +1,190 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"embedseal/app"
+	"embedseal/ports"
+)
+
+// OpsConfig is the operations listener.
+type OpsConfig struct {
+	// Listen is the TCP address, host:port; empty means that there is none.
+	Listen string
+}
+
+// Ops is the operations listener: for those who run the service, on another
+// address than the public one.
+type Ops struct {
+	cfg       OpsConfig
+	readiness *app.Readiness
+	clock     ports.Clock
+	random    ports.Random
+	log       *slog.Logger
+	http      *http.Server
+	listener  net.Listener
+
+	mu sync.Mutex
+	// told is what the log knows of the state.
+	told string
+}
+
+// NewOps builds the listener; [Ops.Listen] and [Ops.Serve] start it.
+func NewOps(cfg OpsConfig, readiness *app.Readiness, clock ports.Clock, random ports.Random, log *slog.Logger) *Ops {
+	o := &Ops{cfg: cfg, readiness: readiness, clock: clock, random: random, log: log}
+	o.http = &http.Server{
+		Handler: o.routes(), DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
+		WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	return o
+}
+
+// Handler is the whole surface, for tests that want no socket.
+func (o *Ops) Handler() http.Handler { return o.http.Handler }
+
+// Listen takes the address. It does nothing, and returns nil, when there is
+// none. The error wraps [ErrAddressInUse] for one that is taken.
+func (o *Ops) Listen(ctx context.Context) (net.Addr, error) {
+	if o.cfg.Listen == "" {
+		return nil, nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.cfg.Listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("httpapi: listen on %s for operations: %w; stop the process that has it, or choose another with --ops-listen",
+			o.cfg.Listen, ErrAddressInUse)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("httpapi: listen on %s for operations: %w", o.cfg.Listen, err)
+	}
+	o.listener = listener
+	return listener.Addr(), nil
+}
+
+// Serve answers until ctx is done, and then lets go at once: nobody loses
+// anything by it. Where nothing is listened on it waits for that only.
+func (o *Ops) Serve(ctx context.Context) error {
+	if o.listener == nil {
+		<-ctx.Done()
+		return nil
+	}
+	stop := context.AfterFunc(ctx, func() { _ = o.http.Close() })
+	defer stop()
+	if err := o.http.Serve(o.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("httpapi: serve operations: %w", err)
+	}
+	return nil
+}
+
+func (o *Ops) routes() http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false
+	engine.RedirectFixedPath = false
+	_ = engine.SetTrustedProxies(nil) // nil is always right
+	engine.Use(func(c *gin.Context) {
+		headers(c, o.random)
+		c.Next()
+	})
+	engine.NoRoute(func(c *gin.Context) { answerProblem(c, &failure{kind: kindNotFound}) })
+	engine.NoMethod(func(c *gin.Context) { answerProblem(c, &failure{kind: kindMethod}) })
+	for path, handler := range map[string]gin.HandlerFunc{"/healthz": health, "/readyz": o.ready} {
+		engine.GET(path, handler)
+		engine.HEAD(path, handler)
+	}
+	return engine
+}
+
+// The values of "status" in an answer to /readyz.
+const (
+	statusReady       = "ready"
+	statusDegraded    = "degraded"
+	statusUnavailable = "unavailable"
+	statusOK          = "ok"
+	statusAway        = "away"
+)
+
+// readiness is the answer to /readyz.
+type readinessBody struct {
+	// Status is ready, degraded (tokens are minted with what was read before), or
+	// unavailable.
+	Status     string          `json:"status"`
+	Components []componentBody `json:"components"`
+}
+
+type componentBody struct {
+	Name string `json:"name"`
+	// Status is ok or away.
+	Status string `json:"status"`
+	// Code and Detail are those of the problem that a write would be answered with.
+	Code   string `json:"code,omitempty"`
+	Detail string `json:"detail,omitempty"`
+	// ServesUntil is until when minting goes on without the component.
+	ServesUntil *time.Time `json:"serves_until,omitempty"`
+}
+
+// ready is GET /readyz: 200 as long as tokens can be minted, so that an outage
+// of the backend takes no replica out of service that does without it.
+func (o *Ops) ready(c *gin.Context) {
+	report := o.readiness.Check(c.Request.Context())
+	store := componentBody{Name: "store", Status: statusOK}
+	body, status := readinessBody{Status: statusReady}, http.StatusOK
+	if report.Store != nil {
+		f := translate(report.Store)
+		store = componentBody{Name: "store", Status: statusAway, Code: f.kind.code, Detail: f.kind.detail}
+		if body.Status = statusDegraded; !report.Ready(o.clock.Now()) {
+			body.Status, status = statusUnavailable, http.StatusServiceUnavailable
+		} else {
+			until := report.ServesUntil.UTC().Truncate(time.Second)
+			store.ServesUntil = &until
+		}
+	}
+	o.tell(c.Request.Context(), body.Status, store.Code, report.Store)
+	body.Components = []componentBody{store}
+	text, err := json.Marshal(body)
+	if err != nil { // strings and times always encode
+		c.Status(http.StatusInternalServerError)
+		return
+	}
+	text = append(text, '\n')
+	header := c.Writer.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", strconv.Itoa(len(text)))
+	if status != http.StatusOK {
+		header.Set("Retry-After", "1")
+	}
+	c.Writer.WriteHeader(status)
+	if c.Request.Method == http.MethodGet {
+		_, _ = c.Writer.Write(text)
+	}
+}
+
+// tell logs a change of the state, once.
+func (o *Ops) tell(ctx context.Context, status, code string, err error) {
+	o.mu.Lock()
+	before := o.told
+	o.told = status + " " + code
+	changed := before != o.told
+	o.mu.Unlock()
+	switch {
+	case !changed, before == "" && err == nil:
+	case err == nil:
+		o.log.LogAttrs(ctx, slog.LevelInfo, "ready again")
+	default:
+		o.log.LogAttrs(ctx, slog.LevelWarn, "the store is away", slog.String("status", status), slog.String("code", code), slog.Any("error", err))
+	}
+}
