@@ -204,3 +204,37 @@ func TestWhatCannotBeReadOrMadeIsNotWritten(t *testing.T) {
 		t.Error("a key was written")
 	}
 }
+
+func TestWhoMayNotWriteIsToldThatThereIsNoDefaultAndDoesNotInsist(t *testing.T) {
+	denied := fmt.Errorf("%w: no capability", ports.ErrDenied)
+	for name, deny := range map[string]func(*bench){
+		"the store":   func(b *bench) { b.stores.updateErr = denied },
+		"the custody": func(b *bench) { b.vault.createErr = denied },
+	} {
+		b := newBench()
+		deny(b)
+		clock := &movable{now()}
+		d := app.NewDefaultKeys(b.stores, b.vault, b.log, clock, b.random)
+		for range 3 {
+			if k, err := d.Ensure(t.Context(), call(), acme()); !errors.Is(err, key.ErrNoDefault) || k.ID != "" {
+				t.Errorf("%s: got %q and %v, want %v", name, k.ID, err, key.ErrNoDefault)
+			}
+		}
+		if tried := b.log.count("create key") + b.log.count("create key refused"); tried > 1 || b.log.count("record create_key") > 1 {
+			t.Errorf("%s: it was tried %d times within the same second", name, tried)
+		}
+		if len(b.vault.there) != 0 {
+			t.Errorf("%s: the custody keeps %q", name, b.vault.there)
+		}
+		b.stores.updateErr, b.vault.createErr = nil, nil
+		clock.now = clock.now.Add(5 * time.Second)
+		if k, err := d.Ensure(t.Context(), call(), acme()); err != nil || k.ID == "" {
+			t.Errorf("%s: once it is granted: %q and %v", name, k.ID, err)
+		}
+	}
+}
+
+// movable is a clock that a test moves.
+type movable struct{ now time.Time }
+
+func (m *movable) Now() time.Time { return m.now }

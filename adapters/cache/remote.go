@@ -78,39 +78,38 @@ func (r *Remote) Group(ctx context.Context, id group.ID) (group.Group, error) {
 // Groups implements ports.GroupStore.
 func (r *Remote) Groups(ctx context.Context) ([]group.ID, error) { return r.groups.Groups(ctx) }
 
-// CreateGroup implements ports.GroupStore.
+// CreateGroup implements ports.GroupStore. The ring of a new group is empty.
 func (r *Remote) CreateGroup(ctx context.Context, g group.Group) error {
-	done := r.both(g.ID)
+	ring, known := r.rings.writing(g.ID), r.known.writing(g.ID)
+	written := own(g)
 	err := r.groups.CreateGroup(ctx, g)
-	done(err)
+	ring(&key.Ring{}, err)
+	known(&written, err)
 	return err
 }
 
-// UpdateGroup implements ports.GroupStore. What was written is read back: the
-// store undoes a change of the id.
+// UpdateGroup implements ports.GroupStore. The id is as the store leaves it.
 func (r *Remote) UpdateGroup(ctx context.Context, id group.ID, change func(group.Group) (group.Group, error)) error {
 	done := r.known.writing(id)
-	err := r.groups.UpdateGroup(ctx, id, change)
-	done(nil, err)
+	var written *group.Group
+	err := r.groups.UpdateGroup(ctx, id, func(before group.Group) (group.Group, error) {
+		next, err := change(before)
+		kept := own(next)
+		kept.ID = id
+		written = &kept
+		return next, err
+	})
+	done(written, err)
 	return err
 }
 
-// DeleteGroup implements ports.GroupStore.
+// DeleteGroup implements ports.GroupStore. It empties the ring, too.
 func (r *Remote) DeleteGroup(ctx context.Context, id group.ID) error {
-	done := r.both(id)
-	err := r.groups.DeleteGroup(ctx, id)
-	done(err)
-	return err
-}
-
-// both is for what changes the group and its ring: making and deleting a group
-// empties it.
-func (r *Remote) both(id group.ID) (done func(error)) {
 	ring, known := r.rings.writing(id), r.known.writing(id)
-	return func(err error) {
-		ring(nil, err)
-		known(nil, err)
-	}
+	err := r.groups.DeleteGroup(ctx, id)
+	ring(nil, err)
+	known(nil, err)
+	return err
 }
 
 // LastsUntil implements ports.Reserve: when the last group that is known with its

@@ -15,6 +15,7 @@ import (
 	"embedseal/adapters/memory"
 	"embedseal/domain/group"
 	"embedseal/domain/key"
+	"embedseal/domain/policy"
 	"embedseal/ports"
 	"embedseal/ports/porttest"
 )
@@ -331,6 +332,66 @@ func TestWhatWasWrittenIsKnownAlthoughTheStoreLeavesAtOnce(t *testing.T) {
 		wantKeys(t, r, 2)
 		time.Sleep(time.Minute)
 		wantKeys(t, r, 2)
+	})
+}
+
+func TestAGroupThatWasWrittenIsKnownAlthoughTheStoreLeavesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		r := remote(v, grace)
+		if err := r.CreateGroup(t.Context(), group.Group{ID: "acme", Name: "one", Policy: policy.Default()}); err != nil {
+			t.Fatal(err)
+		}
+		v.leave(errAway())
+		for _, name := range []string{"one", "two", "three"} {
+			if g, err := r.Group(t.Context(), "acme"); err != nil || g.Name != name || g.ID != "acme" {
+				t.Fatalf("got %+v and %v, want %s", g, err, name)
+			}
+			wantKeys(t, r, 0)
+			next := map[string]string{"one": "two", "two": "three", "three": "four"}[name]
+			v.come()
+			if err := r.UpdateGroup(t.Context(), "acme", func(g group.Group) (group.Group, error) {
+				g.ID, g.Name = "other", next
+				return g, nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			v.leave(errAway())
+			time.Sleep(time.Minute)
+		}
+		v.come()
+		if err := r.DeleteGroup(t.Context(), "acme"); err != nil {
+			t.Fatal(err)
+		}
+		v.leave(errAway())
+		if g, err := r.Group(t.Context(), "acme"); err == nil {
+			t.Errorf("a deleted group is served: %+v", g)
+		}
+	})
+}
+
+func TestTheReserveLastsAsLongAsAGroupAndItsRingMayBeServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		r := remote(v, grace)
+		if got := r.LastsUntil(); !got.IsZero() {
+			t.Errorf("an empty cache lasts until %s", got)
+		}
+		if err := v.CreateGroup(t.Context(), group.Group{ID: "acme", Name: "acme", Policy: policy.Default()}); err != nil {
+			t.Fatal(err)
+		}
+		wantKeys(t, r, 0)
+		if got := r.LastsUntil(); !got.IsZero() {
+			t.Errorf("with a ring and no group it lasts until %s", got)
+		}
+		asked := time.Now()
+		time.Sleep(time.Second)
+		if _, err := r.Group(t.Context(), "acme"); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := r.LastsUntil(), asked.Add(fresh+grace); !got.Equal(want) {
+			t.Errorf("it lasts until %s, want %s: the ring is the older", got, want)
+		}
 	})
 }
 

@@ -31,7 +31,7 @@ type Config struct {
 	// RequireAtStart makes Open fail when Vault cannot be reached.
 	RequireAtStart bool
 	// TryTimeout limits one request (2 s), WriteTimeout all that is done for one
-	// call of a store (3 s).
+	// call of a store (2.9 s, so that its answer is given within three).
 	TryTimeout, WriteTimeout time.Duration
 	// Log is told of log-ins; nil is told nothing.
 	Log *slog.Logger
@@ -107,7 +107,7 @@ func (c Config) withDefaults() Config {
 		c.TryTimeout = 2 * time.Second
 	}
 	if c.WriteTimeout <= 0 {
-		c.WriteTimeout = 3 * time.Second
+		c.WriteTimeout = 2900 * time.Millisecond
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

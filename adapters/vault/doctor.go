@@ -62,8 +62,8 @@ func (b *Backend) Doctor(ctx context.Context) []Finding {
 	if !login.OK {
 		return []Finding{login}
 	}
-	findings := []Finding{login, b.findKV(ctx), b.findTransit(ctx)}
-	findings = append(findings, b.findCapabilities(ctx)...)
+	transit := b.findTransit(ctx)
+	findings := append([]Finding{login, b.findKV(ctx), transit}, b.findCapabilities(ctx)...)
 	rings, err := b.allRings(ctx)
 	if err != nil {
 		return append(findings, Finding{
@@ -71,7 +71,10 @@ func (b *Backend) Doctor(ctx context.Context) []Finding {
 			Remedy: b.listRule().line(),
 		})
 	}
-	return append(findings, b.findPurges(ctx, rings), b.findTransitKeys(ctx, rings))
+	if findings = append(findings, b.findPurges(ctx, rings)); transit.OK {
+		findings = append(findings, b.findTransitKeys(ctx, rings))
+	}
+	return findings
 }
 
 // findLogin asks Vault about the token that is in use.

@@ -107,6 +107,8 @@ func TestEveryVerbSpeaksJSON(t *testing.T) {
 	} {
 		asked[name] = run(t, append(append(strings.Fields(name), "--output", "json"), args...)...).want(t, exitOK)
 	}
+	_, v := fakeVault(t)
+	asked["doctor"] = v.world().run(t, "doctor", "--output", "json").want(t, exitOK)
 	for name := range verbs() {
 		o, tried := asked[name]
 		if !tried || !json.Valid([]byte(o.stdout)) || strings.Count(o.stdout, "\n") != 1 || o.stderr != "" {

@@ -48,6 +48,7 @@ func jsonMembers(of reflect.Type) []string {
 func printed() map[string][]string {
 	return map[string][]string{
 		"init":            jsonMembers(reflect.TypeFor[initialised]()),
+		"doctor":          jsonMembers(reflect.TypeFor[diagnosis]()),
 		"serve":           {"address", "store", "data_dir"},
 		"mint":            jsonMembers(reflect.TypeFor[mintAnswer]()),
 		"inspect":         jsonMembers(reflect.TypeFor[inspection]()),

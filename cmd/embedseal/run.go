@@ -73,6 +73,7 @@ func (p *program) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&p.output, "output", "text", "what is printed: text for people, json for programs")
 	root.PersistentFlags().StringVar(&p.configFile, "config", "", "configuration file (YAML); also EMBEDSEAL_CONFIG")
 	root.AddCommand(p.serveCommand(), p.initCommand(), p.mintCommand(), p.inspectCommand(),
+		p.doctorCommand(),
 		p.configCommand(), p.versionCommand(), p.completionCommand(), p.manCommand())
 	for _, c := range root.Commands() {
 		if c.Args == nil && !c.HasSubCommands() {

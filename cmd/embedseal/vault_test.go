@@ -1,0 +1,353 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"embedseal/adapters/vault/vaultfake"
+	"embedseal/adapters/vault/vaulttest"
+)
+
+func TestTheCommandsOfTheVaultGuideWork(t *testing.T) {
+	t.Parallel()
+	server := vaulttest.Dev(t)
+	blocks := testedBlocks(t, contents(t, filepath.Join(repository, "docs", "adapters", "vault.md")))
+	if len(blocks) == 0 {
+		t.Fatal("docs/adapters/vault.md has no block that is marked with <!-- test -->")
+	}
+	dir, bin := t.TempDir(), t.TempDir()
+	for name, target := range map[string]string{"vault": vaulttest.Binary(t), "embedseal": binary(t)} {
+		if err := os.Symlink(target, filepath.Join(bin, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	environ := []string{
+		"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "HOME=" + dir,
+		"VAULT_ADDR=" + server.Address, "VAULT_TOKEN=" + server.Token,
+	}
+	// The dev server has Transit already; the guide makes what is missing.
+	server.Do(t, http.MethodDelete, "sys/mounts/transit", nil)
+	text := strings.ReplaceAll(script(blocks, freePort(t)), "9180", freePort(t))
+	p := startIn(t, dir, environ, "sh", "-e", "-c", text)
+	o := p.wait(t)
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM) // a server that a block left running
+	o.want(t, 0)
+}
+
+// vaultSite is a Vault and what the program has to be told of it.
+type vaultSite struct {
+	address, token string
+	dir            string
+}
+
+func (v vaultSite) world(more ...string) world {
+	return world{environ: append([]string{
+		"EMBEDSEAL_STORE=vault", "EMBEDSEAL_VAULT_ADDRESSES=" + v.address, "EMBEDSEAL_VAULT_TOKEN=" + v.token,
+		"EMBEDSEAL_DATA_DIR=" + filepath.Join(v.dir, "init"), "EMBEDSEAL_AUDIT_PATH=" + filepath.Join(v.dir, "audit.log"),
+		"EMBEDSEAL_OPS_LISTEN=127.0.0.1:0", "EMBEDSEAL_CACHE_FRESH_FOR=200ms",
+	}, more...)}
+}
+
+// fakeVault is one in process that the test can seal.
+func fakeVault(t *testing.T) (*vaultfake.Server, vaultSite) {
+	t.Helper()
+	fake := vaultfake.Start(t)
+	return fake, vaultSite{fake.URL(), vaultfake.RootToken, t.TempDir()}
+}
+
+func (v vaultSite) init(t *testing.T, w world) initialised {
+	t.Helper()
+	return decode[initialised](t, w.run(t, "init", "--output", "json").want(t, exitOK))
+}
+
+// ops is the address of the operations listener, as the log has it.
+func (s *site) ops(t *testing.T) string {
+	t.Helper()
+	_, rest, found := strings.Cut(s.stderr.String(), " ops=")
+	if !found {
+		t.Fatalf("the log names no operations listener:\n%s", s.stderr.String())
+	}
+	address, _, _ := strings.Cut(rest, "\n")
+	return address
+}
+
+type readyAnswer struct {
+	Status     string `json:"status"`
+	Components []struct {
+		Name, Status, Code, Detail string
+		ServesUntil                *time.Time `json:"serves_until"`
+	} `json:"components"`
+}
+
+func ready(t *testing.T, address string) (int, readyAnswer) {
+	t.Helper()
+	response, err := http.Get("http://" + address + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var body readyAnswer
+	if err := json.Unmarshal(text, &body); err != nil || len(body.Components) != 1 || body.Components[0].Name != "store" {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return response.StatusCode, body
+}
+
+// untilReady waits for that status and code.
+func untilReady(t *testing.T, address string, want int, status, code string) readyAnswer {
+	t.Helper()
+	for deadline := time.Now().Add(patient); ; time.Sleep(50 * time.Millisecond) {
+		got, body := ready(t, address)
+		if got == want && body.Status == status && body.Components[0].Code == code {
+			return body
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d %+v, want %d %s %q", got, body, want, status, code)
+		}
+	}
+}
+
+func TestMintingGoesOnWhileVaultIsSealedAndReadyzSaysSo(t *testing.T) {
+	t.Parallel()
+	fake, v := fakeVault(t)
+	w := v.world()
+	made := v.init(t, w)
+	if !made.Created || made.Custody != "material" || made.KeyValue == "" || made.Store != "vault" {
+		t.Fatalf("made %+v", made)
+	}
+	s := w.serve(t)
+	if a := post(t, s.address, made.APIToken, goodBody); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.text)
+	}
+	untilReady(t, s.ops(t), 200, "ready", "")
+
+	fake.Seal()
+	body := untilReady(t, s.ops(t), 200, "degraded", "store_sealed")
+	if until := body.Components[0].ServesUntil; until == nil || time.Until(*until) < 50*time.Minute {
+		t.Errorf("it serves until %v, want about an hour from now", until)
+	}
+	for range 20 {
+		if a := post(t, s.address, made.APIToken, goodBody); a.status != http.StatusOK {
+			t.Errorf("while sealed: %d %s", a.status, a.text)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	fake.Unseal()
+	untilReady(t, s.ops(t), 200, "ready", "")
+	s.stop(t)
+	if !strings.Contains(s.stderr.String(), "code=store_sealed") || !strings.Contains(s.stderr.String(), "ready again") {
+		t.Errorf("the log does not tell:\n%s", s.stderr.String())
+	}
+}
+
+func TestWithoutGraceMintingEndsWithVault(t *testing.T) {
+	t.Parallel()
+	fake, v := fakeVault(t)
+	w := v.world("EMBEDSEAL_CACHE_GRACE=0s")
+	made := v.init(t, w)
+	s := w.serve(t)
+	if a := post(t, s.address, made.APIToken, goodBody); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.text)
+	}
+	fake.Seal()
+	untilReady(t, s.ops(t), 503, "unavailable", "store_sealed")
+	a := post(t, s.address, made.APIToken, goodBody)
+	if a.status != http.StatusServiceUnavailable || a.Code != "store_sealed" || a.header.Get("Retry-After") == "" {
+		t.Errorf("%d %s", a.status, a.text)
+	}
+	fake.Unseal()
+	untilReady(t, s.ops(t), 200, "ready", "")
+}
+
+func TestAServerStartsWithoutVaultUnlessToldOtherwise(t *testing.T) {
+	t.Parallel()
+	fake, v := fakeVault(t)
+	w := v.world()
+	made := v.init(t, w)
+	fake.Seal()
+	w.environ = append(w.environ, "EMBEDSEAL_VAULT_REQUIRE_AT_START=on")
+	w.run(t, "serve", "--listen", "127.0.0.1:0").want(t, exitStore, "Vault is sealed")
+	w = v.world()
+	s := w.serve(t)
+	if a := post(t, s.address, made.APIToken, goodBody); a.status != http.StatusServiceUnavailable || a.Code != "store_sealed" {
+		t.Errorf("%d %s", a.status, a.text)
+	}
+	if status, body := ready(t, s.ops(t)); status != 503 || body.Status != "unavailable" {
+		t.Errorf("%d %+v", status, body)
+	}
+	fake.Unseal()
+	untilReady(t, s.ops(t), 200, "ready", "")
+	if a := post(t, s.address, made.APIToken, goodBody); a.status != http.StatusOK {
+		t.Errorf("%d %s", a.status, a.text)
+	}
+}
+
+func TestTheKeyOfTransitCustodyIsNotShownAndMints(t *testing.T) {
+	t.Parallel()
+	fake, v := fakeVault(t)
+	w := v.world("EMBEDSEAL_CUSTODY=vault-transit")
+	o := w.run(t, "init").want(t, exitOK)
+	if !strings.Contains(o.stdout, "cannot be shown") || strings.Contains(o.stdout, "inspect") {
+		t.Errorf("init says:\n%s", o.stdout)
+	}
+	again := v.init(t, w)
+	if again.Created || again.Custody != "vault-transit" || again.KeyValue != "" {
+		t.Errorf("found %+v", again)
+	}
+	text := strings.TrimSpace(contents(t, filepath.Join(v.dir, "init", "api-token")))
+	s := w.serve(t)
+	a := post(t, s.address, text, goodBody)
+	if a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.text)
+	}
+	if o := (world{stdin: a.JWT}).run(t, "inspect", "--output", "json").want(t, exitOK); !strings.Contains(o.stdout, again.KeyID) {
+		t.Errorf("the token has another kid: %s", o.stdout)
+	}
+	fake.Seal()
+	if a := post(t, s.address, text, goodBody); a.status != http.StatusServiceUnavailable || a.Code != "custody_unavailable" {
+		t.Errorf("while sealed: %d %s", a.status, a.text)
+	}
+}
+
+// mintPolicy is the policy of docs/adapters/vault.md for a server that reads.
+const mintPolicy = `path "secret/data/embedseal/*" { capabilities = ["read"] }`
+
+func TestAReplicaThatOnlyReadsMintsAndMakesNoDefaultKey(t *testing.T) {
+	t.Parallel()
+	server := vaulttest.Dev(t)
+	v := vaultSite{server.Address, server.Token, t.TempDir()}
+	made := v.init(t, v.world())
+	server.Do(t, http.MethodPut, "sys/policies/acl/mint", map[string]any{"policy": mintPolicy})
+	var given struct {
+		Token string `json:"client_token"`
+	}
+	server.Do(t, http.MethodPost, "auth/token/create", map[string]any{"policies": []string{"mint"}}).Auth(t, &given)
+	v.token = given.Token
+	s := v.world().serve(t)
+	if a := post(t, s.address, made.APIToken, goodBody); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.text)
+	}
+	// The group is there, and its keys are gone.
+	server.Do(t, http.MethodDelete, "secret/metadata/embedseal/rings/default", nil)
+	deadline := time.Now().Add(patient)
+	for {
+		a := post(t, s.address, made.APIToken, goodBody)
+		if a.status == http.StatusConflict && a.Code == "no_default_key" {
+			break
+		}
+		if a.status != http.StatusOK || time.Now().After(deadline) {
+			t.Fatalf("%d %s, want 409 no_default_key", a.status, a.text)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	audit := contents(t, filepath.Join(v.dir, "audit.log"))
+	before := strings.Count(audit, "create_key")
+	for range 10 { // and the refusal is remembered, so that Vault is not asked each time
+		if a := post(t, s.address, made.APIToken, goodBody); a.status != http.StatusConflict || a.Code != "no_default_key" {
+			t.Errorf("%d %s", a.status, a.text)
+		}
+	}
+	if more := strings.Count(contents(t, filepath.Join(v.dir, "audit.log")), "create_key") - before; more > 1 {
+		t.Errorf("%d more attempts to make a key", more)
+	}
+}
+
+func TestTwoInitsOnOneVaultMakeOneGroup(t *testing.T) {
+	t.Parallel()
+	_, v := fakeVault(t)
+	first := v.init(t, v.world())
+	other := v
+	other.dir = t.TempDir()
+	second := other.init(t, other.world())
+	if !first.Created || second.Created || second.APIToken != "" || second.KeyValue != "" || second.KeyID != first.KeyID {
+		t.Errorf("made %+v, then %+v", first, second)
+	}
+	if second.APITokenFile != "" {
+		t.Errorf("it names the file %s, which is not there", second.APITokenFile)
+	}
+}
+
+// An init that lost the race against another one, and was killed, has left a
+// token that no group knows. It is not shown as if it were one.
+func TestATokenThatAnInitLeftAndNoGroupKnowsIsRemoved(t *testing.T) {
+	t.Parallel()
+	_, v := fakeVault(t)
+	v.init(t, v.world())
+	other := v
+	other.dir = t.TempDir()
+	dir := filepath.Join(other.dir, "init")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "init.pending"), "not shown\n")
+	write(t, filepath.Join(dir, "api-token"), "ems_default_S1bpbdxZFnFofFgD6m12F31Yq4AQsM2ln9ys\n")
+	if made := other.init(t, other.world()); made.Created || made.APIToken != "" || made.APITokenFile != "" {
+		t.Errorf("made %+v", made)
+	}
+	for _, name := range []string{"api-token", "init.pending"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			t.Errorf("%s is still there", name)
+		}
+	}
+}
+
+func TestWhatVaultNeedsIsSaidBeforeItIsAsked(t *testing.T) {
+	t.Parallel()
+	fake, v := fakeVault(t)
+	w := v.world("EMBEDSEAL_AUDIT_PATH=")
+	w.run(t, "serve", "--listen", "127.0.0.1:0").want(t, exitConfig, "audit.path is not set").oneLine(t)
+	fake.Revoke(vaultfake.RootToken)
+	v.world().run(t, "serve", "--listen", "127.0.0.1:0").want(t, exitStore, "invalid token")
+	run(t, "serve", "--store", "vault").want(t, exitConfig, "vault.addresses", "vault.auth")
+	run(t, "doctor").want(t, exitUsage, "the store is bbolt")
+	run(t, "doctor", "--store", "vault", "--duty", "x").want(t, exitUsage, "--duty must be mint or administer")
+}
+
+func TestTheDoctorTellsWhatThisServerLacks(t *testing.T) {
+	t.Parallel()
+	server := vaulttest.Dev(t)
+	v := vaultSite{server.Address, server.Token, t.TempDir()}
+	server.Do(t, http.MethodPut, "sys/policies/acl/mint", map[string]any{"policy": mintPolicy})
+	var given struct {
+		Token string `json:"client_token"`
+	}
+	server.Do(t, http.MethodPost, "auth/token/create", map[string]any{"policies": []string{"mint"}}).Auth(t, &given)
+	v.token = given.Token
+
+	o := v.world().run(t, "doctor", "--duty", "mint").want(t, exitOK)
+	if !strings.Contains(o.stdout, "Nothing is missing") {
+		t.Errorf("it says:\n%s", o.stdout)
+	}
+	o = v.world().run(t, "doctor").want(t, exitFailure)
+	const line = `path "secret/data/embedseal/*" { capabilities = ["create", "read", "update"] }`
+	if !strings.Contains(o.stdout, line) || strings.Contains(o.stdout, "transit/encrypt/embedseal-*\" {") {
+		t.Errorf("it does not print the line of policy, or prints one that is not needed:\n%s", o.stdout)
+	}
+	d := decode[diagnosis](t, v.world("EMBEDSEAL_CUSTODY=vault-transit").run(t, "doctor", "--duty", "mint", "--output", "json").want(t, exitFailure))
+	missing := 0
+	for _, f := range d.Findings {
+		if f.Needed && !f.OK {
+			missing++
+			if !strings.HasPrefix(f.Use, "transit") {
+				t.Errorf("a finding of another use: %+v", f)
+			}
+		}
+	}
+	if d.OK || missing == 0 || d.Duty != "mint" || d.Store != "vault" {
+		t.Errorf("got %+v", d)
+	}
+	v.world("VAULT_TOKEN=x").run(t, "doctor", "--duty", "mint").want(t, exitOK)
+	v.token = "nobody's"
+	v.world().run(t, "doctor", "--output", "json").want(t, exitFailure)
+}
