@@ -206,7 +206,11 @@ func describe(data map[string]any) (transitKey, error) {
 
 func integer(v any) (int64, error) {
 	number, _ := v.(json.Number)
-	return number.Int64()
+	n, err := number.Int64()
+	if err != nil {
+		return 0, fmt.Errorf("vault: read a number: %w", err)
+	}
+	return n, nil
 }
 
 // transitType is AES-256-GCM with a random IV of twelve bytes.

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	gojose "github.com/go-jose/go-jose/v4"
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	jwxjwe "github.com/lestrrat-go/jwx/v3/jwe"
 
 	"embedseal/adapters/jose"
 	"embedseal/adapters/vault"
@@ -108,13 +110,17 @@ func TestAnyJOSELibraryWithTheExportedKeyOpensAToken(t *testing.T) {
 		s.do(t, http.MethodPut, fmt.Sprintf(name, "keys")+"/rotate", "{}")
 		token := mustSeal(t, cipher, transitKey("k1"))
 
-		object, err := gojose.ParseEncrypted(token.Text(), []gojose.KeyAlgorithm{gojose.DIRECT}, []gojose.ContentEncryption{gojose.A256GCM})
+		object, err := gojose.ParseEncryptedCompact(token.Text(), []gojose.KeyAlgorithm{gojose.DIRECT}, []gojose.ContentEncryption{gojose.A256GCM})
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, err := object.Decrypt(material)
 		if err != nil || string(got) != transitClaims || object.Header.KeyID != "k1" {
 			t.Errorf("go-jose opened %q of kid %q, %v", got, object.Header.KeyID, err)
+		}
+		opened, err := jwxjwe.Decrypt([]byte(token.Text()), jwxjwe.WithKey(jwa.DIRECT(), material))
+		if err != nil || string(opened) != transitClaims {
+			t.Errorf("jwx opened %q, %v", opened, err)
 		}
 		inHand := key.Key{ID: "k1", State: key.Active, Custody: key.Material, Secret: key.Secret{Text: secret.New(string(material))}}
 		got, err = jose.New().Open(t.Context(), "acme", inHand, token)
