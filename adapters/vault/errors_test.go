@@ -236,7 +236,11 @@ func TestNoSecretIsInAnErrorOrALog(t *testing.T) {
 	cfg.Addresses, cfg.WriteTimeout, cfg.TryTimeout = []string{server.URL}, time.Second, 500*time.Millisecond
 	cfg.Auth = vault.AuthConfig{Method: vault.MethodAppRole, RoleID: id, SecretID: newSecret(secret)}
 	cfg.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	b := mustOpen(t, cfg)
+	b, closing, err := vault.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closing()
 	groups, keys := vault.NewGroupStore(b), vault.NewKeyStore(b)
 	if err := keys.UpdateRing(t.Context(), "acme", adding(t, "k1")); err != nil {
 		t.Fatal(err)
@@ -256,6 +260,7 @@ func TestNoSecretIsInAnErrorOrALog(t *testing.T) {
 		}
 		time.Sleep(1200 * time.Millisecond) // the token expires: renewals and log-ins fail too
 	}
+	closing() // printing looks into fields that the log-in writes
 	said = append(said, fmt.Sprintf("%v %+v %#v", b, b, cfg), log.String())
 	if len(said) < echoShapes*3 || !strings.Contains(log.String(), "log-in failed") {
 		t.Fatalf("only %d texts to look at, and the log %s", len(said), log.String())

@@ -91,7 +91,7 @@ func TestInitMakesAStoreOnceAndShowsItsSecretsOnce(t *testing.T) {
 			if o.stderr != "" {
 				t.Errorf("standard error: %s", o.stderr)
 			}
-			want := []string{"api_token", "api_token_file", "created", "data_dir", "group", "key_id", "key_value", "store"}
+			want := []string{"api_token", "api_token_file", "created", "custody", "data_dir", "group", "key_id", "key_value", "store"}
 			if diff := cmp.Diff(want, membersOf(t, o)); diff != "" {
 				t.Error(diff)
 			}
@@ -104,7 +104,7 @@ func TestInitMakesAStoreOnceAndShowsItsSecretsOnce(t *testing.T) {
 			}
 			expected := initialised{
 				Created: true, DataDir: dir, Store: store, Group: "default", APIToken: made.APIToken,
-				APITokenFile: filepath.Join(dir, "api-token"), KeyID: made.KeyID, KeyValue: made.KeyValue,
+				APITokenFile: filepath.Join(dir, "api-token"), KeyID: made.KeyID, Custody: "material", KeyValue: made.KeyValue,
 			}
 			if diff := cmp.Diff(expected, made); diff != "" {
 				t.Error(diff)
@@ -120,7 +120,7 @@ func TestInitMakesAStoreOnceAndShowsItsSecretsOnce(t *testing.T) {
 				}
 			}
 			o = run(t, args...).want(t, exitOK)
-			if diff := cmp.Diff([]string{"api_token_file", "created", "data_dir", "group", "key_id", "store"}, membersOf(t, o)); diff != "" {
+			if diff := cmp.Diff([]string{"api_token_file", "created", "custody", "data_dir", "group", "key_id", "store"}, membersOf(t, o)); diff != "" {
 				t.Error(diff)
 			}
 			expected.Created, expected.APIToken, expected.KeyValue = false, "", ""
