@@ -22,7 +22,11 @@ func TestAKilledInitIsFinishedByTheNext(t *testing.T) {
 	killInits(t, shortRounds)
 }
 
-func TestCampaignKillInit(t *testing.T) {
+func TestCampaignKillInit(t *testing.T) { killInits(t, campaign(t, longRounds, shortRounds)) }
+
+// campaign is how many rounds the long form of a test has, unless it is skipped.
+func campaign(t *testing.T, full, least int) int {
+	t.Helper()
 	text := os.Getenv("EMBEDSEAL_LONG")
 	if text == "" {
 		t.Skip("a long campaign: set EMBEDSEAL_LONG=1 to run it")
@@ -31,7 +35,7 @@ func TestCampaignKillInit(t *testing.T) {
 	if err != nil || factor <= 0 {
 		t.Fatalf("EMBEDSEAL_LONG is a factor on the number of rounds, not %q", text)
 	}
-	killInits(t, max(shortRounds, int(factor*longRounds)))
+	return max(least, int(factor*float64(full)))
 }
 
 // killInits kills inits at random moments of their work, some of them twice,

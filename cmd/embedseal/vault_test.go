@@ -70,9 +70,14 @@ func (v vaultSite) init(t *testing.T, w world) initialised {
 // ops is the address of the operations listener, as the log has it.
 func (s *site) ops(t *testing.T) string {
 	t.Helper()
-	_, rest, found := strings.Cut(s.stderr.String(), " ops=")
+	return opsIn(t, &s.stderr)
+}
+
+func opsIn(t *testing.T, stderr *lockedBuffer) string {
+	t.Helper()
+	_, rest, found := strings.Cut(stderr.String(), " ops=")
 	if !found {
-		t.Fatalf("the log names no operations listener:\n%s", s.stderr.String())
+		t.Fatalf("the log names no operations listener:\n%s", stderr.String())
 	}
 	address, _, _ := strings.Cut(rest, "\n")
 	return address
