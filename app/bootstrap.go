@@ -59,6 +59,10 @@ func (b *Bootstrapper) Run(ctx context.Context, call Call, id group.ID, text sec
 	if errors.Is(err, ports.ErrNotFound) {
 		created = true
 		g, err = b.create(ctx, call, id, text)
+		if errors.Is(err, ports.ErrExists) { // another process was faster
+			created = false
+			g, err = b.groups.Group(ctx, id)
+		}
 	}
 	if err != nil {
 		return Bootstrapped{}, fmt.Errorf("group %s: %w", id, err)

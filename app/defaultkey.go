@@ -24,10 +24,17 @@ type DefaultKeys struct {
 	// wait for it. That spares keys that would be thrown away; that there is
 	// exactly one default, across processes too, UpdateRing sees to.
 	mu     sync.Mutex
-	making map[group.ID]chan struct{}
+	making map[group.ID]*making
 	// denied is until when the backend is not asked again to take a key of a group:
 	// this process may not write, and mints with what others made.
 	denied map[group.ID]time.Time
+}
+
+// making is one attempt under way.
+type making struct {
+	done chan struct{}
+	// err is why it failed, once done is closed.
+	err error
 }
 
 // deniedFor is how long a refusal of the backend is remembered.
@@ -38,7 +45,7 @@ func NewDefaultKeys(keys ports.KeyStore, custody ports.KeyCustody, auditor ports
 	clock ports.Clock, random ports.Random) *DefaultKeys {
 	return &DefaultKeys{
 		keys: keys, custody: custody, auditor: auditor, clock: clock, random: random,
-		making: make(map[group.ID]chan struct{}), denied: make(map[group.ID]time.Time),
+		making: make(map[group.ID]*making), denied: make(map[group.ID]time.Time),
 	}
 }
 
@@ -59,7 +66,13 @@ func (d *DefaultKeys) Ensure(ctx context.Context, call Call, caller Caller) (key
 	if err != nil {
 		return key.Key{}, err
 	}
-	defer done()
+	k, err := d.ensure(ctx, call, caller)
+	done(err)
+	return k, err
+}
+
+func (d *DefaultKeys) ensure(ctx context.Context, call Call, caller Caller) (key.Key, error) {
+	g := caller.Group.ID
 	k, size, err := d.current(ctx, g)
 	if !errors.Is(err, key.ErrNoDefault) {
 		return k, err
@@ -71,8 +84,7 @@ func (d *DefaultKeys) Ensure(ctx context.Context, call Call, caller Caller) (key
 		return key.Key{}, errReadOnly
 	}
 	k, err = d.make(ctx, call, caller)
-	// The ring was read a moment ago: it is writing that the backend refuses.
-	if errors.Is(err, ports.ErrDenied) && !errors.Is(err, ErrAudit) {
+	if errors.Is(err, ports.ErrReadOnly) && !errors.Is(err, ErrAudit) {
 		d.remember(g)
 		return key.Key{}, fmt.Errorf("%w: %w", errReadOnly, err)
 	}
@@ -95,27 +107,33 @@ func (d *DefaultKeys) remember(g group.ID) {
 }
 
 // turn waits until nobody makes a key of the group, and then keeps others from
-// it until done is called.
-func (d *DefaultKeys) turn(ctx context.Context, g group.ID) (done func(), err error) {
+// it until done is called. Whoever waited for one who found the backend away is
+// told the same: asking again, one after the other, would take them all longer
+// than their callers wait.
+func (d *DefaultKeys) turn(ctx context.Context, g group.ID) (done func(error), err error) {
 	for {
 		d.mu.Lock()
 		before, busy := d.making[g]
 		if !busy {
-			mine := make(chan struct{})
+			mine := &making{done: make(chan struct{})}
 			d.making[g] = mine
 			d.mu.Unlock()
-			return func() {
+			return func(err error) {
 				d.mu.Lock()
 				defer d.mu.Unlock()
 				delete(d.making, g)
-				close(mine)
+				mine.err = err
+				close(mine.done)
 			}, nil
 		}
 		d.mu.Unlock()
 		select {
-		case <-before:
+		case <-before.done:
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		}
+		if errors.Is(before.err, ports.ErrUnavailable) {
+			return nil, before.err
 		}
 	}
 }
@@ -152,7 +170,7 @@ func (d *DefaultKeys) make(ctx context.Context, call Call, caller Caller) (key.K
 	case err != nil:
 		// The material is left alone: with an unknown outcome the ring may name it.
 		// Only a backend that takes no write at all has certainly not taken this one.
-		if errors.Is(err, ports.ErrDenied) {
+		if errors.Is(err, ports.ErrReadOnly) {
 			_ = d.custody.Destroy(context.WithoutCancel(ctx), g, k) // "embedseal doctor" names what stays
 		}
 		return key.Key{}, fmt.Errorf("add default key of %s: %w", g, err)

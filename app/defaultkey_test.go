@@ -206,7 +206,7 @@ func TestWhatCannotBeReadOrMadeIsNotWritten(t *testing.T) {
 }
 
 func TestWhoMayNotWriteIsToldThatThereIsNoDefaultAndDoesNotInsist(t *testing.T) {
-	denied := fmt.Errorf("%w: no capability", ports.ErrDenied)
+	denied := fmt.Errorf("%w: no capability", ports.ErrReadOnly)
 	for name, deny := range map[string]func(*bench){
 		"the store":   func(b *bench) { b.stores.updateErr = denied },
 		"the custody": func(b *bench) { b.vault.createErr = denied },

@@ -16,6 +16,11 @@ const (
 	// checkEvery is how long its result is given again, so that whoever asks often
 	// does not press on the backend.
 	checkEvery = time.Second
+	// checkWait is how long one waits for a check under way where the last result
+	// is no older than checkKept: a probe that is given up is worse than an answer
+	// of a moment ago.
+	checkWait = 300 * time.Millisecond
+	checkKept = 10 * time.Second
 )
 
 // Readiness finds out whether this process can mint.
@@ -26,6 +31,9 @@ type Readiness struct {
 
 	mu   sync.Mutex
 	last Report
+	// under is the check under way; nil when there is none. It is closed when
+	// last is its result.
+	under chan struct{}
 }
 
 // NewReadiness returns a Readiness. reserve is nil for stores that need none:
@@ -41,7 +49,7 @@ type Report struct {
 	// ServesUntil is until when what was read of the store may be used while it
 	// is away; zero when nothing may. It is of interest with an error only.
 	ServesUntil time.Time
-	// At is when the store was asked.
+	// At is when that was known.
 	At time.Time
 }
 
@@ -49,24 +57,57 @@ type Report struct {
 // used, or what was read of it may be.
 func (r Report) Ready(now time.Time) bool { return r.Store == nil || now.Before(r.ServesUntil) }
 
-// Check asks the store, unless that was done within the last second.
+// Check asks the store, together with all who ask at the same time, unless that
+// was done within the last second. One who stops waiting gets the last report.
 func (r *Readiness) Check(ctx context.Context) Report {
+	now := r.clock.Now()
+	r.mu.Lock()
+	last, age := r.last, now.Sub(r.last.At)
+	if age >= 0 && age < checkEvery {
+		r.mu.Unlock()
+		return last
+	}
+	if r.under == nil {
+		r.under = make(chan struct{})
+		// Whoever gives up waiting must not make others believe that the store is away.
+		go r.check(context.WithoutCancel(ctx), r.under)
+	}
+	under := r.under
+	r.mu.Unlock()
+
+	if age >= 0 && age < checkKept {
+		limited, cancel := context.WithTimeout(ctx, checkWait)
+		defer cancel()
+		ctx = limited
+	}
+	select {
+	case <-under:
+	case <-ctx.Done():
+		if last.At.IsZero() {
+			last.Store = fmt.Errorf("%w: the check was given up", ports.ErrUnavailable)
+		}
+		return last
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := r.clock.Now()
-	if age := now.Sub(r.last.At); age >= 0 && age < checkEvery {
-		return r.last
-	}
-	// Whoever gives up waiting must not make others believe that the store is away.
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkLimit)
+	return r.last
+}
+
+// check asks the store.
+func (r *Readiness) check(ctx context.Context, under chan struct{}) {
+	limited, cancel := context.WithTimeout(ctx, checkLimit)
 	defer cancel()
 	err := r.store.Check(limited)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("%w: no answer within %s", ports.ErrUnavailable, checkLimit)
 	}
-	r.last = Report{Store: err, At: now}
+	report := Report{Store: err}
 	if r.reserve != nil {
-		r.last.ServesUntil = r.reserve.LastsUntil()
+		report.ServesUntil = r.reserve.LastsUntil()
 	}
-	return r.last
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	report.At = r.clock.Now()
+	r.last, r.under = report, nil
+	close(under)
 }

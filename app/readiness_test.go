@@ -27,14 +27,27 @@ type backend struct {
 
 func (b *backend) Check(ctx context.Context) error {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.asked++
+	takes, err := b.takes, b.err
+	b.mu.Unlock()
 	select {
-	case <-time.After(b.takes):
-		return b.err
+	case <-time.After(takes):
+		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+func (b *backend) set(takes time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.takes = takes
+}
+
+func (b *backend) count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.asked
 }
 
 // until is a reserve.
@@ -75,37 +88,70 @@ func TestTheStoreIsAskedOnceASecondHoweverManyWantToKnow(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if b.asked != 1 {
-		t.Errorf("asked %d times at once, want once", b.asked)
+	if b.count() != 1 {
+		t.Errorf("asked %d times at once, want once", b.count())
 	}
+	b.mu.Lock()
 	b.err = ports.ErrSealed
+	b.mu.Unlock()
 	for _, tt := range []struct {
 		later time.Duration
 		asked int
 		err   error
 	}{{999 * time.Millisecond, 1, nil}, {time.Millisecond, 2, ports.ErrSealed}, {-time.Hour, 3, ports.ErrSealed}} {
 		at.now = at.now.Add(tt.later)
-		if got := r.Check(t.Context()); !errors.Is(got.Store, tt.err) || b.asked != tt.asked {
-			t.Errorf("%s later: got %v, asked %d times, want %d", tt.later, got.Store, b.asked, tt.asked)
+		if got := r.Check(t.Context()); !errors.Is(got.Store, tt.err) || b.count() != tt.asked {
+			t.Errorf("%s later: got %v, asked %d times, want %d", tt.later, got.Store, b.count(), tt.asked)
 		}
 	}
 }
 
-func TestACheckThatHangsOrIsGivenUpSaysThatTheStoreIsAway(t *testing.T) {
+func TestACheckThatHangsSaysThatTheStoreIsAwayAndHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &backend{takes: time.Hour}
+		b := &backend{}
 		r := app.NewReadiness(b, nil, wall{})
+		if got := r.Check(t.Context()); got.Store != nil {
+			t.Fatal(got.Store)
+		}
+		b.set(time.Hour)
+		time.Sleep(2 * time.Second)
 		began := time.Now()
-		if got := r.Check(t.Context()); !errors.Is(got.Store, ports.ErrUnavailable) || time.Since(began) > 2*time.Second {
-			t.Errorf("got %v after %s", got.Store, time.Since(began))
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				if got := r.Check(t.Context()); got.Store != nil {
+					t.Errorf("before the check has ended: %v", got.Store)
+				}
+			})
+		}
+		all.Wait()
+		if took := time.Since(began); took > 300*time.Millisecond {
+			t.Errorf("a probe took %s", took)
 		}
 		time.Sleep(2 * time.Second)
-		// One who has gone does not spoil it for the others.
-		b.takes = time.Second
+		if got := r.Check(t.Context()); !errors.Is(got.Store, ports.ErrUnavailable) {
+			t.Errorf("got %v", got.Store)
+		}
+		// Without a report there is nothing to say but what the check says.
+		began = time.Now()
+		if got := app.NewReadiness(b, nil, wall{}).Check(t.Context()); !errors.Is(got.Store, ports.ErrUnavailable) || time.Since(began) > 2*time.Second {
+			t.Errorf("the first: %v after %s", got.Store, time.Since(began))
+		}
+	})
+}
+
+func TestOneWhoHasGoneDoesNotSpoilItForTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &backend{}
+		b.set(time.Second)
+		r := app.NewReadiness(b, nil, wall{})
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
-		if got := r.Check(gone); got.Store != nil {
+		if got := r.Check(gone); !errors.Is(got.Store, ports.ErrUnavailable) {
 			t.Errorf("got %v for a caller who has gone", got.Store)
+		}
+		if got := r.Check(t.Context()); got.Store != nil || b.count() != 1 {
+			t.Errorf("got %v, asked %d times", got.Store, b.count())
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 
 	"embedseal/adapters/vault"
 	"embedseal/domain/key"
@@ -18,7 +19,9 @@ func (l *loader) contradictions(c Config) {
 		"a header cannot take longer than its request")
 	l.notMore("http.read_timeout", "http.write_timeout", h.ReadTimeout > h.WriteTimeout,
 		"a slow request would get no answer")
-	l.vaultContradictions(c)
+	if !l.in.NoStore {
+		l.vaultContradictions(c)
+	}
 }
 
 // vaultContradictions finds what is missing of Vault, where it is asked for.
@@ -90,10 +93,18 @@ func (l *loader) notMore(less, more string, broken bool, why string) {
 }
 
 // advice is about what is allowed but unwise.
-func advice(c Config) []string {
+func (l *loader) advice(c Config) []string {
 	var sentences []string
 	if u, err := url.Parse(c.Client.Server); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
 		sentences = append(sentences, "server: the API token travels unencrypted to another machine; use https")
+	}
+	if l.in.NoStore {
+		return sentences
+	}
+	if c.Store != StoreVault && slices.ContainsFunc(l.keys, func(k Key) bool {
+		return strings.HasPrefix(k.Path, "vault.") && strings.Join(l.values(k), ",") != k.Default
+	}) {
+		sentences = append(sentences, fmt.Sprintf("vault: is set, and not used: the store is %s (%s)", c.Store, l.source("store")))
 	}
 	if c.Store == StoreVault && slices.ContainsFunc(c.Vault.Addresses, vault.InClear) {
 		sentences = append(sentences, "vault.addresses: tokens and keys travel unencrypted to another machine; use https")

@@ -24,6 +24,9 @@ type Input struct {
 	// caller has no use for them and perhaps no right to read them. Nil reads
 	// all.
 	Unread []string
+	// NoStore says that the caller opens no store: what only a store needs, and
+	// what contradicts it, is not looked for.
+	NoStore bool
 	// Open is [os.Open] when nil.
 	Open func(path string) (fs.File, error)
 }
@@ -56,7 +59,7 @@ func Load(in Input) (Config, error) {
 	if len(l.faults) > 0 {
 		return Config{}, &Invalid{Faults: l.faults}
 	}
-	c.File, c.Warnings = file, append(l.warnings, advice(c)...)
+	c.File, c.Warnings = file, append(l.warnings, l.advice(c)...)
 	return c, nil
 }
 

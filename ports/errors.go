@@ -22,8 +22,14 @@ var (
 	ErrSealed = fmt.Errorf("%w: sealed", ErrUnavailable)
 	// ErrDenied: the backend refuses this service's own credentials.
 	ErrDenied = fmt.Errorf("%w: access denied", ErrUnavailable)
+	// ErrReadOnly: the backend takes this service's credentials, and does not let
+	// it write. Of writing methods only.
+	ErrReadOnly = fmt.Errorf("%w: may not write", ErrDenied)
 	// ErrUnknownOutcome: the write may have happened or not. A later read tells.
 	ErrUnknownOutcome = errors.New("outcome unknown")
+	// ErrNotPurged: the write is done, and what it destroyed can still be read in
+	// an earlier stored version. The next write of the record finishes.
+	ErrNotPurged = fmt.Errorf("%w: written, and an earlier version is not destroyed", ErrUnknownOutcome)
 	// ErrCorrupt: what is stored is not what was written, or cannot be read
 	// with this master key. It is never used, and never overwritten.
 	ErrCorrupt = errors.New("stored data unreadable")

@@ -15,6 +15,7 @@ import (
 var (
 	_ ports.KeyStore   = (*Local)(nil)
 	_ ports.GroupStore = (*Local)(nil)
+	_ ports.Knower     = (*Local)(nil)
 )
 
 // Local decorates stores that no other process writes to, so that nothing ever
@@ -84,6 +85,12 @@ func (l *Local) Group(ctx context.Context, id group.ID) (group.Group, error) {
 		l.fill(id, generation, func(e *entry) { e.group = &kept })
 	}
 	return g, err
+}
+
+// Knows implements ports.Knower.
+func (l *Local) Knows(id group.ID) bool {
+	known, _ := l.look(id)
+	return known.group != nil
 }
 
 // Groups implements ports.GroupStore.

@@ -13,6 +13,7 @@ var (
 	_ ports.KeyStore   = (*Remote)(nil)
 	_ ports.GroupStore = (*Remote)(nil)
 	_ ports.Reserve    = (*Remote)(nil)
+	_ ports.Knower     = (*Remote)(nil)
 )
 
 // RemoteConfig says how old an answer may be that is given again.
@@ -71,6 +72,14 @@ func (r *Remote) UpdateRing(ctx context.Context, g group.ID, change func(key.Rin
 
 // Group implements ports.GroupStore.
 func (r *Remote) Group(ctx context.Context, id group.ID) (group.Group, error) {
+	if g, ok := r.known.fresh(id); ok && ctx.Err() == nil {
+		return own(g), nil
+	}
+	if r.known.renew(id) {
+		// Whoever asks for a group asks for its ring next: both refreshes together
+		// take no longer than one when the store does not answer.
+		r.rings.renew(id)
+	}
 	g, err := r.known.get(ctx, id)
 	return own(g), err
 }
@@ -112,12 +121,20 @@ func (r *Remote) DeleteGroup(ctx context.Context, id group.ID) error {
 	return err
 }
 
+// Knows implements ports.Knower.
+func (r *Remote) Knows(id group.ID) bool { return r.known.knows(id) }
+
 // LastsUntil implements ports.Reserve: when the last group that is known with its
-// ring becomes too old to be served while the store is away.
+// ring becomes too old to be served while the store is away. A group whose
+// default key is in another custody than the ring does not count: its tokens are
+// not made without the service that holds the key.
 func (r *Remote) LastsUntil() time.Time {
-	rings := r.rings.lastsUntil()
+	rings := r.rings.lastsUntil(func(ring key.Ring) bool {
+		k, err := ring.Sealing("")
+		return err == nil && k.Custody == key.Material
+	})
 	var last time.Time
-	for id, known := range r.known.lastsUntil() {
+	for id, known := range r.known.lastsUntil(func(group.Group) bool { return true }) {
 		ring, found := rings[id]
 		if ring.Before(known) {
 			known = ring

@@ -32,6 +32,36 @@ type vault struct {
 	away  atomic.Pointer[error]
 	delay atomic.Int64
 	reads atomic.Int64
+	// hangs: it answers nobody until they give up.
+	hangs atomic.Bool
+	// unpurged: it writes, and says that earlier versions are still there.
+	unpurged atomic.Bool
+	// written is called when a write is done and not yet answered.
+	written func()
+}
+
+func (v *vault) UpdateRing(ctx context.Context, g group.ID, change func(key.Ring) (key.Ring, error)) error {
+	err := v.KeyStore.UpdateRing(ctx, g, change)
+	if v.written != nil {
+		v.written()
+	}
+	if err == nil && v.unpurged.Load() {
+		return fmt.Errorf("%w: connection refused", ports.ErrNotPurged)
+	}
+	return err
+}
+
+func (v *vault) wait(ctx context.Context) error {
+	v.reads.Add(1)
+	if v.hangs.Load() {
+		<-ctx.Done()
+		return fmt.Errorf("%w: no answer", ports.ErrUnavailable)
+	}
+	time.Sleep(time.Duration(v.delay.Load()))
+	if err := v.away.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 func newVault() *vault {
@@ -43,19 +73,15 @@ func (v *vault) leave(err error) { v.away.Store(&err) }
 func (v *vault) come()           { v.away.Store(nil) }
 
 func (v *vault) Ring(ctx context.Context, g group.ID) (key.Ring, error) {
-	v.reads.Add(1)
-	time.Sleep(time.Duration(v.delay.Load()))
-	if err := v.away.Load(); err != nil {
-		return key.Ring{}, *err
+	if err := v.wait(ctx); err != nil {
+		return key.Ring{}, err
 	}
 	return v.KeyStore.Ring(ctx, g)
 }
 
 func (v *vault) Group(ctx context.Context, g group.ID) (group.Group, error) {
-	v.reads.Add(1)
-	time.Sleep(time.Duration(v.delay.Load()))
-	if err := v.away.Load(); err != nil {
-		return group.Group{}, *err
+	if err := v.wait(ctx); err != nil {
+		return group.Group{}, err
 	}
 	return v.GroupStore.Group(ctx, g)
 }
@@ -380,7 +406,8 @@ func TestTheReserveLastsAsLongAsAGroupAndItsRingMayBeServed(t *testing.T) {
 		if err := v.CreateGroup(t.Context(), group.Group{ID: "acme", Name: "acme", Policy: policy.Default()}); err != nil {
 			t.Fatal(err)
 		}
-		wantKeys(t, r, 0)
+		addKey(t, v.KeyStore, "k1")
+		wantKeys(t, r, 1)
 		if got := r.LastsUntil(); !got.IsZero() {
 			t.Errorf("with a ring and no group it lasts until %s", got)
 		}
@@ -391,6 +418,190 @@ func TestTheReserveLastsAsLongAsAGroupAndItsRingMayBeServed(t *testing.T) {
 		}
 		if got, want := r.LastsUntil(), asked.Add(fresh+grace); !got.Equal(want) {
 			t.Errorf("it lasts until %s, want %s: the ring is the older", got, want)
+		}
+		// A key that is elsewhere is of no use while elsewhere is away.
+		if err := r.UpdateRing(t.Context(), "acme", func(ring key.Ring) (key.Ring, error) {
+			return ring.WithDefault(key.Key{ID: "k2", State: key.Active, Custody: key.VaultTransit, Ref: "svc.acme.k2:1"})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.LastsUntil(); !got.IsZero() {
+			t.Errorf("with a key in Transit it lasts until %s", got)
+		}
+	})
+}
+
+func TestAStoreThatHangsHoldsAMintForTwoSecondsAndOneOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		if err := v.CreateGroup(t.Context(), group.Group{ID: "acme", Name: "acme", Policy: policy.Default()}); err != nil {
+			t.Fatal(err)
+		}
+		addKey(t, v.KeyStore, "k1")
+		r := remote(v, grace)
+		mint := func() time.Duration {
+			begin := time.Now()
+			if _, err := r.Group(t.Context(), "acme"); err != nil {
+				t.Fatal(err)
+			}
+			wantKeys(t, r, 1)
+			return time.Since(begin)
+		}
+		mint()
+		time.Sleep(fresh + time.Second)
+		v.hangs.Store(true)
+		if took := mint(); took > 2*time.Second {
+			t.Errorf("the first mint of the outage took %s", took)
+		}
+		for range 50 {
+			time.Sleep(100 * time.Millisecond)
+			if took := mint(); took > 0 {
+				t.Errorf("a later one took %s", took)
+			}
+		}
+		v.hangs.Store(false)
+		time.Sleep(5 * time.Second)
+		addKey(t, v.KeyStore, "k2")
+		time.Sleep(fresh)
+		wantKeys(t, r, 2)
+	})
+}
+
+func TestAGroupIsKnownOnceItWasReadOrMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		if err := v.CreateGroup(t.Context(), group.Group{ID: "acme", Name: "acme", Policy: policy.Default()}); err != nil {
+			t.Fatal(err)
+		}
+		r, l := remote(v, grace), cache.NewLocal(v, v)
+		for _, k := range []interface {
+			ports.Knower
+			ports.GroupStore
+		}{r, l} {
+			if k.Knows("acme") || k.Knows("nobody") {
+				t.Error("a group is known before it was asked for")
+			}
+			_, _ = k.Group(t.Context(), "acme")
+			_, _ = k.Group(t.Context(), "nobody")
+			if !k.Knows("acme") {
+				t.Error("a group is not known after it was read")
+			}
+		}
+		if !r.Knows("nobody") || l.Knows("nobody") {
+			t.Error("only the remote cache remembers what is not there")
+		}
+		time.Sleep(2 * time.Second)
+		if r.Knows("nobody") || !r.Knows("acme") {
+			t.Error("what is not there is remembered for a second")
+		}
+	})
+}
+
+func TestInventedGroupsDoNotPileUpWhileTheStoreHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		addKey(t, v.KeyStore, "k1")
+		r := remote(v, grace)
+		wantKeys(t, r, 1)
+		v.hangs.Store(true)
+		before := v.reads.Load()
+		var all sync.WaitGroup
+		var busy atomic.Int64
+		for i := range 1000 {
+			all.Go(func() {
+				began := time.Now()
+				if _, err := r.Group(t.Context(), group.ID(fmt.Sprint("invented-", i))); !errors.Is(err, ports.ErrUnavailable) {
+					t.Errorf("got %v", err)
+				}
+				if time.Since(began) == 0 {
+					busy.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if asked := v.reads.Load() - before; asked != 64 || busy.Load() != 1000-64 {
+			t.Errorf("%d questions were under way, %d were refused at once", asked, busy.Load())
+		}
+		v.hangs.Store(false)
+		if _, err := r.Group(t.Context(), "nobody"); !errors.Is(err, ports.ErrNotFound) {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
+func TestAnOutageThatIsOverIsNotRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		addKey(t, v.KeyStore, "k1")
+		r := remote(v, grace)
+		wantKeys(t, r, 1)
+		time.Sleep(fresh + time.Second)
+		v.leave(errAway())
+		wantKeys(t, r, 1) // asked in vain
+		v.come()
+		addKey(t, v.KeyStore, "k2")
+		time.Sleep(30 * time.Minute)
+		wantKeys(t, r, 2) // and not what was there half an hour ago
+	})
+}
+
+func TestAnAnswerThatComesDuringAWriteDoesNotUndoWhatWasSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		addKey(t, v.KeyStore, "k1")
+		r := remote(v, grace)
+		wantKeys(t, r, 1)
+		time.Sleep(fresh - time.Second) // past half its time: the next read refreshes
+		v.written = func() {
+			addKey(t, v.KeyStore, "k3") // by another replica
+			wantKeys(t, r, 1)
+			time.Sleep(100 * time.Millisecond) // the refresh lands, with three keys
+		}
+		addKey(t, r, "k2")
+		v.written = nil
+		time.Sleep(time.Millisecond)
+		wantKeys(t, r, 3) // what the write missed was asked for again at once
+		addKey(t, v.KeyStore, "k4")
+		time.Sleep(fresh)
+		wantKeys(t, r, 4)
+	})
+}
+
+func TestAWriteThatIsDoneButForThePurgeCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		addKey(t, v.KeyStore, "k1")
+		v.unpurged.Store(true)
+		r := remote(v, grace)
+		wantKeys(t, r, 1)
+		if err := r.UpdateRing(t.Context(), "acme", adding("k2")); !errors.Is(err, ports.ErrNotPurged) {
+			t.Fatal(err)
+		}
+		v.leave(errAway())
+		wantKeys(t, r, 2)
+		time.Sleep(time.Minute)
+		wantKeys(t, r, 2)
+	})
+}
+
+func TestOldNegativesMakeRoomForNewOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault()
+		r := remote(v, grace)
+		for wave := range 3 {
+			before := v.reads.Load()
+			for i := range 1024 {
+				id := group.ID(fmt.Sprintf("w%d-%d", wave, i))
+				for range 2 {
+					if _, err := r.Group(t.Context(), id); !errors.Is(err, ports.ErrNotFound) {
+						t.Fatal(err)
+					}
+				}
+			}
+			if asked := v.reads.Load() - before; asked != 1024 {
+				t.Errorf("wave %d: the store was asked %d times about 1024 groups that are not there", wave, asked)
+			}
+			time.Sleep(2 * time.Second)
 		}
 	})
 }

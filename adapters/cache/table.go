@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -13,12 +14,23 @@ import (
 const (
 	// retryEvery is how often a store that is away is asked again.
 	retryEvery = time.Second
-	// fetchTimeout bounds one question to the store, whoever waits for it.
-	fetchTimeout = 5 * time.Second
+	// fetchTimeout bounds one question to the store, whoever waits for it;
+	// refreshTimeout one whose last answer can be given instead.
+	fetchTimeout   = 5 * time.Second
+	refreshTimeout = 2 * time.Second
 	// negativeFor and maxNegative bound what is kept of "not found".
 	negativeFor = time.Second
 	maxNegative = 1024
+	// awayFor is how long after a question that went unanswered the store counts
+	// as away: until the next one, begun retryEvery later, must have ended.
+	awayFor = retryEvery + refreshTimeout + retryEvery/10
+	// maxUnknown is how many questions about groups of which nothing is known may
+	// be under way: strangers invent names, and Vault may hang.
+	maxUnknown = 64
 )
+
+// errBusy is the answer to one question too many.
+var errBusy = fmt.Errorf("cache: too many groups are being asked for: %w", ports.ErrUnavailable)
 
 // table keeps one kind of value, by group, for a time.
 type table[V any] struct {
@@ -29,14 +41,18 @@ type table[V any] struct {
 	mu        sync.RWMutex
 	rows      map[group.ID]*row[V]
 	negatives int
+	swept     time.Time // when old negatives were last removed
+	unknown   int       // questions under way about groups of which nothing is known
 }
 
 // row is what is known of one group. It outlives an invalidation, for the
 // sake of its generation.
 type row[V any] struct {
 	generation uint64
-	// writes is how many writes of this process are under way.
+	// writes is how many writes of this process are under way, and missed says
+	// that an answer came during one.
 	writes int
+	missed bool
 	// known says that value is one, negative that the store said "not found".
 	known, negative bool
 	value           V
@@ -66,14 +82,21 @@ func (t *table[V]) get(ctx context.Context, id group.ID) (V, error) {
 		var none V
 		return none, err
 	}
-	t.mu.RLock()
-	if e := t.rows[id]; e != nil && e.known && t.clock.Now().Sub(e.asked) < t.cfg.FreshFor/2 {
-		value := e.value
-		t.mu.RUnlock()
+	if value, ok := t.fresh(id); ok {
 		return value, nil
 	}
-	t.mu.RUnlock()
 	return t.slow(ctx, id)
+}
+
+// fresh is a value that needs no refresh yet.
+func (t *table[V]) fresh(id group.ID) (V, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if e := t.rows[id]; e != nil && e.known && t.clock.Now().Sub(e.asked) < t.cfg.FreshFor/2 {
+		return e.value, true
+	}
+	var none V
+	return none, false
 }
 
 func (t *table[V]) slow(ctx context.Context, id group.ID) (V, error) {
@@ -82,8 +105,8 @@ func (t *table[V]) slow(ctx context.Context, id group.ID) (V, error) {
 	e := t.row(id)
 	age := now.Sub(e.asked)
 	switch {
-	case e.known && (age < t.cfg.FreshFor || e.away && age < t.cfg.FreshFor+t.cfg.Grace):
-		// Fresh but past half its time, or stale and already asked for in vain:
+	case e.known && (age < t.cfg.FreshFor || e.away && now.Sub(e.tried) < awayFor && age < t.cfg.FreshFor+t.cfg.Grace):
+		// Fresh but past half its time, or stale and asked for in vain a moment ago:
 		// nobody waits for the refresh.
 		defer t.mu.Unlock()
 		if !e.away || now.Sub(e.tried) >= retryEvery {
@@ -94,6 +117,12 @@ func (t *table[V]) slow(ctx context.Context, id group.ID) (V, error) {
 		defer t.mu.Unlock()
 		var none V
 		return none, ports.ErrNotFound
+	}
+	if !e.known && e.flight == nil && t.unknown >= maxUnknown {
+		defer t.mu.Unlock()
+		t.drop(id, e)
+		var none V
+		return none, errBusy
 	}
 	f := t.begin(id, e, now)
 	t.mu.Unlock()
@@ -111,6 +140,30 @@ func (t *table[V]) slow(ctx context.Context, id group.ID) (V, error) {
 	return f.value, f.err
 }
 
+// knows reports whether get would answer, or would if the store did not.
+func (t *table[V]) knows(id group.ID) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	e := t.rows[id]
+	return e != nil && (e.known || e.negative && t.clock.Now().Sub(e.asked) < min(negativeFor, t.cfg.FreshFor))
+}
+
+// renew sets off a refresh of a value that is known and no longer fresh, and
+// waits for nothing. It reports whether that is so.
+func (t *table[V]) renew(id group.ID) bool {
+	now := t.clock.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.rows[id]
+	if e == nil || !e.known || now.Sub(e.asked) < t.cfg.FreshFor {
+		return false
+	}
+	if !e.away || now.Sub(e.tried) >= retryEvery {
+		t.begin(id, e, now)
+	}
+	return true
+}
+
 // stale is a value that may still be served while the store is away.
 func (t *table[V]) stale(id group.ID) (V, bool) {
 	t.mu.RLock()
@@ -123,14 +176,14 @@ func (t *table[V]) stale(id group.ID) (V, bool) {
 	return e.value, true
 }
 
-// lastsUntil is when each value becomes too old to be served while the store is
-// away.
-func (t *table[V]) lastsUntil() map[group.ID]time.Time {
+// lastsUntil is when each value of use becomes too old to be served while the
+// store is away.
+func (t *table[V]) lastsUntil(useful func(V) bool) map[group.ID]time.Time {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	ends := make(map[group.ID]time.Time, len(t.rows))
 	for id, e := range t.rows {
-		if e.known {
+		if e.known && useful(e.value) {
 			ends[id] = e.asked.Add(t.cfg.FreshFor + t.cfg.Grace)
 		}
 	}
@@ -155,12 +208,18 @@ func (t *table[V]) begin(id group.ID, e *row[V], now time.Time) *flight[V] {
 	}
 	f := &flight[V]{done: make(chan struct{})}
 	e.flight = f
-	generation := e.generation
+	generation, limit, unknown := e.generation, fetchTimeout, !e.known
+	if unknown {
+		t.unknown++
+	}
+	if e.known && now.Sub(e.asked) < t.cfg.FreshFor+t.cfg.Grace {
+		limit = refreshTimeout
+	}
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		f.value, f.err = t.fetch(ctx, id)
-		t.land(id, generation, f, now)
+		t.land(id, generation, f, now, unknown)
 		close(f.done)
 	}()
 	return f
@@ -168,15 +227,23 @@ func (t *table[V]) begin(id group.ID, e *row[V], now time.Time) *flight[V] {
 
 // land keeps the answer, unless there was an invalidation since the question:
 // then it may be what was there before.
-func (t *table[V]) land(id group.ID, generation uint64, f *flight[V], asked time.Time) {
+func (t *table[V]) land(id group.ID, generation uint64, f *flight[V], asked time.Time, unknown bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if unknown {
+		t.unknown--
+	}
 	e := t.rows[id]
 	if e == nil || e.generation != generation {
 		return
 	}
 	e.flight = nil
 	switch {
+	case e.writes > 0 && (f.err == nil || !unanswered(f.err)):
+		// It may be newer or older than what is being written: the end of the write
+		// asks again.
+		e.missed = true
+		return
 	case f.err == nil:
 		t.forget(e)
 		e.known, e.value, e.asked, e.away = true, f.value, asked, false
@@ -185,14 +252,38 @@ func (t *table[V]) land(id group.ID, generation uint64, f *flight[V], asked time
 	default:
 		t.forget(e)
 		e.away = false
-		if errors.Is(f.err, ports.ErrNotFound) && t.negatives < maxNegative {
+		if errors.Is(f.err, ports.ErrNotFound) && t.room(asked) {
 			e.negative, e.asked = true, asked
 			t.negatives++
 		}
 	}
-	if !e.known && !e.negative && e.generation == 0 && e.writes == 0 {
+	t.drop(id, e)
+}
+
+// drop removes a row that says nothing. The lock is held.
+func (t *table[V]) drop(id group.ID, e *row[V]) {
+	if !e.known && !e.negative && e.generation == 0 && e.writes == 0 && e.flight == nil {
 		delete(t.rows, id)
 	}
+}
+
+// room reports whether another "not found" may be kept, and removes those that
+// are of no use any more when there are many. The lock is held.
+func (t *table[V]) room(now time.Time) bool {
+	if t.negatives < maxNegative {
+		return true
+	}
+	if now.Sub(t.swept) < negativeFor {
+		return false
+	}
+	t.swept = now
+	for id, e := range t.rows {
+		if e.negative && now.Sub(e.asked) >= negativeFor {
+			t.forget(e)
+			t.drop(id, e)
+		}
+	}
+	return t.negatives < maxNegative
 }
 
 // forget drops the value. The lock is held.
@@ -227,12 +318,17 @@ func (t *table[V]) writing(id group.ID) (done func(written *V, err error)) {
 		e.writes--
 		e.generation++
 		e.flight, e.away = nil, false
-		switch {
-		case err == nil && written != nil && alone:
+		missed := e.missed
+		e.missed = e.missed && e.writes > 0
+		switch done := err == nil || errors.Is(err, ports.ErrNotPurged); {
+		case done && written != nil && alone:
 			t.forget(e)
 			e.known, e.value, e.asked = true, *written, begun
+			if missed {
+				t.begin(id, e, now)
+			}
 			return
-		case err == nil || e.negative:
+		case done || e.negative:
 			t.forget(e)
 		default:
 			if old := now.Add(-t.cfg.FreshFor); e.known && e.asked.After(old) {

@@ -3,12 +3,15 @@
 package datadir
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	"embedseal/adapters/internal/fsync"
 	"embedseal/domain/secret"
@@ -110,6 +113,16 @@ func (d Dir) Has(name string) bool {
 	return err == nil
 }
 
+// Look tells what is not there from what this user may not see: the error wraps
+// fs.ErrNotExist, or says the other.
+func (d Dir) Look(name string) error {
+	_, err := os.Lstat(d.Path(name))
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return fmt.Errorf("datadir: look at %s: %w; run as the user that made it, or choose another --data-dir", d.Path(name), err)
+}
+
 // Read returns the content of a file without its last newline. A missing file
 // is fs.ErrNotExist.
 func (d Dir) Read(name string) (secret.Text, error) {
@@ -165,6 +178,30 @@ func (d Dir) link(name string, content secret.Text) error {
 		return err
 	}
 	return os.Link(temp.Name(), d.Path(name))
+}
+
+// Lock keeps other processes that lock the directory out until release is
+// called, or this process ends. It waits until ctx is done.
+func (d Dir) Lock(ctx context.Context) (release func(), err error) {
+	f, err := os.Open(d.path)
+	if err != nil {
+		return nil, fmt.Errorf("datadir: open %s: %w", d.path, err)
+	}
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			return nil, errors.Join(fmt.Errorf("datadir: lock %s: %w", d.path, err), f.Close())
+		}
+		select {
+		case <-ctx.Done():
+			_ = f.Close()
+			return nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // Sweep removes the temporary files that killed processes left: they may hold

@@ -19,6 +19,12 @@ func (s *Server) authenticate(c *gin.Context, need apitoken.Scopes) (app.Caller,
 	if err != nil {
 		return app.Caller{}, s.countFailure(c, err)
 	}
+	// A stranger who invents groups is refused before the backend is asked.
+	if s.auth.Asks(text) {
+		if wait, alike := s.failures.spent(peer(c)); wait > 0 {
+			return app.Caller{}, tooMany(c, wait, alike)
+		}
+	}
 	caller, err := s.auth.Authenticate(c.Request.Context(), text, need)
 	if errors.Is(err, app.ErrUnauthenticated) {
 		return app.Caller{}, s.countFailure(c, err)

@@ -36,6 +36,7 @@ func storeFaults() []struct {
 		{ports.ErrHeld, 503, "store_unavailable"},
 		{ports.ErrSealed, 503, "store_sealed"},
 		{ports.ErrDenied, 503, "store_denied"},
+		{ports.ErrReadOnly, 503, "store_denied"},
 		{ports.ErrCorrupt, 503, "store_unreadable"},
 		{ports.ErrWrongMasterKey, 503, "store_unreadable"},
 		{ports.ErrUnknownOutcome, 503, "outcome_unknown"},
@@ -68,7 +69,7 @@ func TestEveryFaultBehindUsHasItsOwnCode(t *testing.T) {
 				// Who may read the ring and not write it only mints: that a key is
 				// missing is for another replica to mend.
 				f := f
-				if errors.Is(f.err, ports.ErrDenied) && (place == "new keys" || place == "custody") {
+				if errors.Is(f.err, ports.ErrReadOnly) && (place == "new keys" || place == "custody") {
 					f.status, f.code = 409, "no_default_key"
 				}
 				if got.status != f.status || p.Code != f.code {

@@ -64,6 +64,27 @@ func (l *limiter) take(name string) (wait time.Duration, alike int) {
 	if b.limiter.AllowN(now, 1) {
 		return 0, 0
 	}
+	return l.refuse(b, now)
+}
+
+// spent is take for a request that is not counted unless it is refused: whether
+// name has used up what it may.
+func (l *limiter) spent(name string) (wait time.Duration, alike int) {
+	if l == nil {
+		return 0, 0
+	}
+	now := l.clock.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, found := l.buckets.Get(name)
+	if !found || b.limiter.TokensAt(now) >= 1 {
+		return 0, 0
+	}
+	return l.refuse(b, now)
+}
+
+// refuse says when the next request would pass. The lock is held.
+func (l *limiter) refuse(b *bucket, now time.Time) (wait time.Duration, alike int) {
 	b.alike++
 	if now.Sub(b.noted) >= time.Second {
 		alike, b.alike, b.noted = b.alike, 0, now

@@ -1,6 +1,8 @@
 package httpapi_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -8,6 +10,7 @@ import (
 	"embedseal/adapters/httpapi"
 	"embedseal/domain/audit"
 	"embedseal/domain/group"
+	"embedseal/ports"
 )
 
 // limited bounds each token to 2 a second and 4 at once, and failing peers to 1
@@ -179,4 +182,46 @@ func TestAnAddressBehindAProxyIsBelievedOfTrustedProxiesOnly(t *testing.T) {
 	if _, err := httpapi.New(httpapi.Config{TrustedProxies: []string{"proxy.example"}}, nil, nil, nil, nil, nil, quiet()); err == nil {
 		t.Error("a name is taken for a trusted proxy")
 	}
+}
+
+// remembering is a store that counts what it is asked about groups that it has
+// not found before.
+type remembering struct {
+	ports.GroupStore
+	known map[group.ID]bool
+	asked int
+}
+
+func (r *remembering) Knows(id group.ID) bool { return r.known[id] }
+
+func (r *remembering) Group(ctx context.Context, id group.ID) (group.Group, error) {
+	if !r.known[id] {
+		r.asked++
+	}
+	g, err := r.GroupStore.Group(ctx, id)
+	r.known[id] = err == nil
+	return g, err
+}
+
+func TestAStrangerWhoInventsGroupsIsRefusedBeforeTheStoreIsAsked(t *testing.T) {
+	var groups *remembering
+	s := open(t, limited, func(s *setup) {
+		groups = &remembering{GroupStore: s.groups, known: map[group.ID]bool{}}
+		s.groups = groups
+	})
+	s.want(t, 1, http.StatusOK, as("acme", "rw"))
+	groups.asked = 0
+	for i := range 3 {
+		s.want(t, 1, http.StatusUnauthorized, as(group.ID(fmt.Sprint("invented-", i)), "rw"))
+	}
+	for i := range 50 {
+		s.want(t, 1, http.StatusTooManyRequests, as(group.ID(fmt.Sprint("invented-", 100+i)), "rw"))
+	}
+	if groups.asked != 3 {
+		t.Errorf("the store was asked %d times, want 3", groups.asked)
+	}
+	// Whose group is known is not held up by them.
+	s.want(t, 3, http.StatusOK, as("acme", "rw"))
+	s.clock.advance(time.Second)
+	s.want(t, 1, http.StatusUnauthorized, as("invented-200", "rw"))
 }

@@ -137,24 +137,47 @@ type componentBody struct {
 	ServesUntil *time.Time `json:"serves_until,omitempty"`
 }
 
-// ready is GET /readyz: 200 as long as tokens can be minted, so that an outage
-// of the backend takes no replica out of service that does without it.
-func (o *Ops) ready(c *gin.Context) {
-	report := o.readiness.Check(c.Request.Context())
+// Watch looks after the store at that interval until ctx is done, so that an
+// outage is in the log although nobody asks for /readyz.
+func (o *Ops) Watch(ctx context.Context, interval time.Duration) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		o.look(ctx)
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
+
+// look checks the store, and logs what has changed.
+func (o *Ops) look(ctx context.Context) readinessBody {
+	report := o.readiness.Check(ctx)
 	store := componentBody{Name: "store", Status: statusOK}
-	body, status := readinessBody{Status: statusReady}, http.StatusOK
+	body := readinessBody{Status: statusReady}
 	if report.Store != nil {
 		f := translate(report.Store)
 		store = componentBody{Name: "store", Status: statusAway, Code: f.kind.code, Detail: f.kind.detail}
-		if body.Status = statusDegraded; !report.Ready(o.clock.Now()) {
-			body.Status, status = statusUnavailable, http.StatusServiceUnavailable
-		} else {
+		if body.Status = statusUnavailable; report.Ready(o.clock.Now()) {
 			until := report.ServesUntil.UTC().Truncate(time.Second)
-			store.ServesUntil = &until
+			body.Status, store.ServesUntil = statusDegraded, &until
 		}
 	}
-	o.tell(c.Request.Context(), body.Status, store.Code, report.Store)
+	if ctx.Err() == nil {
+		o.tell(ctx, body.Status, store, report.Store)
+	}
 	body.Components = []componentBody{store}
+	return body
+}
+
+// ready is GET /readyz: 200 as long as tokens can be minted, so that an outage
+// of the backend takes no replica out of service that does without it.
+func (o *Ops) ready(c *gin.Context) {
+	body, status := o.look(c.Request.Context()), http.StatusOK
+	if body.Status == statusUnavailable {
+		status = http.StatusServiceUnavailable
+	}
 	text, err := json.Marshal(body)
 	if err != nil { // strings and times always encode
 		c.Status(http.StatusInternalServerError)
@@ -174,17 +197,22 @@ func (o *Ops) ready(c *gin.Context) {
 }
 
 // tell logs a change of the state, once.
-func (o *Ops) tell(ctx context.Context, status, code string, err error) {
+func (o *Ops) tell(ctx context.Context, status string, store componentBody, err error) {
 	o.mu.Lock()
 	before := o.told
-	o.told = status + " " + code
+	o.told = status + " " + store.Code
 	changed := before != o.told
 	o.mu.Unlock()
 	switch {
 	case !changed, before == "" && err == nil:
+		return
 	case err == nil:
-		o.log.LogAttrs(ctx, slog.LevelInfo, "ready again")
-	default:
-		o.log.LogAttrs(ctx, slog.LevelWarn, "the store is away", slog.String("status", status), slog.String("code", code), slog.Any("error", err))
+		o.log.LogAttrs(ctx, slog.LevelInfo, "the store answers again")
+		return
 	}
+	attrs := []slog.Attr{slog.String("status", status), slog.String("code", store.Code)}
+	if store.ServesUntil != nil {
+		attrs = append(attrs, slog.Time("minting_goes_on_until", *store.ServesUntil))
+	}
+	o.log.LogAttrs(ctx, slog.LevelWarn, "the store is away", append(attrs, slog.Any("error", err))...)
 }

@@ -80,7 +80,7 @@ func TestReadinessSaysWhatIsAwayAndUntilWhenMintingGoesOn(t *testing.T) {
 	}
 	// The cause is in the log, once for each change of the state.
 	if got := strings.Count(logs.String(), "the store is away"); got != 4 || !strings.Contains(logs.String(), "canary of the inside") ||
-		strings.Count(logs.String(), "ready again") != 1 {
+		strings.Count(logs.String(), "the store answers again") != 1 {
 		t.Errorf("%d lines tell of an outage:\n%s", got, logs)
 	}
 }

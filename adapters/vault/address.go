@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -43,6 +44,13 @@ func parseAddress(text string) (*url.URL, error) {
 		u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		// The text is not repeated: it may hold a password.
 		return nil, errors.New("is not an http or https URL of host, port and path")
+	}
+	if port, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && (err != nil || port == 0) {
+		return nil, errors.New("has no port from 1 to 65535")
+	}
+	switch strings.Trim(u.Path, "/") {
+	case "v1", "ui":
+		return nil, errors.New("ends in a path of Vault itself: leave out /v1 and /ui")
 	}
 	return u, nil
 }

@@ -116,6 +116,11 @@ func transitScript() []exchange {
 		{"root", get, "transit/keys?list=true", "", false},
 		{"root", put, "transit/encrypt/svc-k", `{"plaintext":"aGk=","associated_data":"aGk=","key_version":1}`, true},
 		{"root", put, "transit/encrypt/svc-k", `{"plaintext":"aGk=","associated_data":"aGk=","key_version":2}`, false},
+		{"root", put, "transit/encrypt/svc-k", `{"plaintext":"aGk=","associated_data":"aGk=","key_version":1,"type":"none"}`, true},
+		{"root", put, "transit/encrypt/svc-never", `{"plaintext":"aGk=","key_version":1,"type":"none"}`, false},
+		{"root", get, "transit/keys/svc-never", "", false},
+		{"root", get, "sys/internal/ui/mounts/secret/data", "", true},
+		{"root", get, "sys/internal/ui/mounts/transit/keys", "", true},
 		{"weak", put, "transit/encrypt/svc-k", `{"plaintext":"aGk=","associated_data":"aGk=","key_version":1}`, true},
 		{"root", put, "transit/decrypt/svc-k", `{"ciphertext":"vault:v1:aaaa","associated_data":"aGk="}`, false},
 		{"root", put, "transit/decrypt/svc-k", `{"ciphertext":"vault:v1:` + strings.Repeat("A", 80) + `","associated_data":"aGk="}`, false},
@@ -172,7 +177,7 @@ func compared(t *testing.T, e exchange, r reply) string {
 // used are the members that the adapter or its doctor reads, with their values
 // where those do not depend on time or chance.
 func used(prefix string, v map[string]any) []string {
-	names := regexp.MustCompile(`^(data|metadata|auth|versions|errors|n|version|current_version|destroyed|deletion_time|options|type|name|` +
+	names := regexp.MustCompile(`^(data|metadata|auth|versions|errors|n|version|path|current_version|destroyed|deletion_time|options|type|name|` +
 		`initialized|sealed|standby|client_token|renewable|lease_duration|ttl|policies|ciphertext|key_version|plaintext|keys|` +
 		`latest_version|exportable|deletion_allowed|[0-9]+)$`)
 	chance := regexp.MustCompile(`^(client_token|deletion_time|ttl|lease_duration|ciphertext|[0-9]+)$`)

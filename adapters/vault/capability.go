@@ -54,7 +54,7 @@ func (b *Backend) listRule() rule {
 
 // transitRule is a rule for one verb of Transit on all keys below the prefix.
 func (b *Backend) transitRule(verb, suffix string, capabilities ...string) rule {
-	start := b.cfg.TransitMount + "/" + verb + "/" + b.cfg.Prefix + "-"
+	start := b.cfg.TransitMount + "/" + verb + "/" + b.cfg.Prefix + "."
 	return rule{path: start + "*", capabilities: capabilities, probes: []string{start + probe + "." + probe + suffix}}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -29,10 +28,10 @@ type Backend struct {
 }
 
 // Open checks the configuration, logs in and looks for the KV engine. A Vault
-// that cannot be asked within [Config].WriteTimeout is no error unless
+// that cannot be asked within [Config].CallTimeout is no error unless
 // RequireAtStart says so: log-in goes on in the background, and until then
-// every call answers with ErrUnavailable. One that refuses the log-in, or has
-// no KV v2 engine at the mount, is an error. The returned func ends the
+// every call answers with ErrUnavailable. One that refuses the log-in, has no KV
+// v2 engine at the mount, or lets this service read nothing there, is an error. The returned func ends the
 // background work.
 func Open(ctx context.Context, cfg Config) (*Backend, func(), error) {
 	cfg = cfg.withDefaults()
@@ -41,9 +40,9 @@ func Open(ctx context.Context, cfg Config) (*Backend, func(), error) {
 		return nil, nil, fmt.Errorf("vault: open: %w", err)
 	}
 	stop := b.session.start(context.WithoutCancel(ctx))
-	first, cancel := context.WithTimeout(ctx, cfg.WriteTimeout)
+	first, cancel := context.WithTimeout(ctx, cfg.CallTimeout)
 	defer cancel()
-	err = b.checkMount(first)
+	err = b.look(first)
 	away := errors.Is(err, ports.ErrUnavailable) && !errors.Is(err, ports.ErrDenied)
 	switch {
 	case err == nil, away && !cfg.RequireAtStart && ctx.Err() == nil:
@@ -53,6 +52,13 @@ func Open(ctx context.Context, cfg Config) (*Backend, func(), error) {
 	}
 	stop()
 	return nil, nil, fmt.Errorf("vault: open: %w", err)
+}
+
+// Validate refuses a configuration that [Open] would refuse without asking
+// anybody, files that it names included. The error wraps [ErrConfig].
+func Validate(cfg Config) error {
+	_, err := newBackend(cfg.withDefaults())
+	return err
 }
 
 func newBackend(cfg Config) (*Backend, error) {
@@ -126,7 +132,6 @@ const methodList = "LIST"
 // request is one call of Vault's API.
 type request struct {
 	method, path string
-	query        url.Values
 	body         []byte
 }
 
@@ -150,20 +155,13 @@ type response struct {
 // it; whether the last one has, [untouched] says.
 func (b *Backend) call(ctx context.Context, method, path string, body any) (response, error) {
 	req := request{method: method, path: path}
-	if u, query, found := strings.Cut(path, "?"); found {
-		values, err := url.ParseQuery(query)
-		if err != nil {
-			return response{}, &failure{kind: ports.ErrUnavailable, where: "a request", text: "has a query that is none", untouched: true}
-		}
-		req.path, req.query = u, values
-	}
 	if body != nil {
 		var err error
 		if req.body, err = json.Marshal(body); err != nil {
 			return response{}, &failure{kind: ports.ErrUnavailable, where: "a request", text: "cannot be written as JSON", untouched: true}
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, b.cfg.WriteTimeout)
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.CallTimeout)
 	defer cancel()
 	for again := false; ; again = true {
 		c, err := b.session.credential(ctx)
@@ -194,5 +192,8 @@ func pause(ctx context.Context, d time.Duration) {
 // spread is between d and five quarters of it, so that replicas that wait for
 // the same thing do not come back together.
 func spread(d time.Duration) time.Duration {
+	if d <= 0 {
+		return d
+	}
 	return d + rand.N(d/4+1) //nolint:gosec // spreads waiting times; nobody gains by guessing them
 }

@@ -12,7 +12,7 @@ import (
 func TestNothingGoesOnAfterClosing(t *testing.T) {
 	fake := vaultfake.Start(t)
 	away := fakeSite(fake).tokenConfig()
-	away.Addresses, away.WriteTimeout = []string{"http://127.0.0.1:1"}, 50*time.Millisecond
+	away.Addresses, away.CallTimeout = []string{"http://127.0.0.1:1"}, 50*time.Millisecond
 	before := runtime.NumGoroutine()
 	for range 20 {
 		for _, cfg := range []vault.Config{fakeSite(fake).tokenConfig(), away} {

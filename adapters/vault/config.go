@@ -30,9 +30,15 @@ type Config struct {
 	AllowHTTP bool
 	// RequireAtStart makes Open fail when Vault cannot be reached.
 	RequireAtStart bool
-	// TryTimeout limits one request (2 s), WriteTimeout all that is done for one
-	// call of a store (2.9 s, so that its answer is given within three).
-	TryTimeout, WriteTimeout time.Duration
+	// UsesTransit makes Check look at the Transit engine too.
+	UsesTransit bool
+	// TryTimeout limits one request (2 s), CallTimeout all that is done for one
+	// call of a store, a cipher or a custody, and for one log-in (2.9 s, so that
+	// the answer is given within three).
+	TryTimeout, CallTimeout time.Duration
+	// OrphanAfter is how long a Transit key must have been in no ring before
+	// [Backend.Doctor] names it (a minute): it is made before the ring is written.
+	OrphanAfter time.Duration
 	// Log is told of log-ins; nil is told nothing.
 	Log *slog.Logger
 }
@@ -106,8 +112,11 @@ func (c Config) withDefaults() Config {
 	if c.TryTimeout <= 0 {
 		c.TryTimeout = 2 * time.Second
 	}
-	if c.WriteTimeout <= 0 {
-		c.WriteTimeout = 2900 * time.Millisecond
+	if c.CallTimeout <= 0 {
+		c.CallTimeout = 2900 * time.Millisecond
+	}
+	if c.OrphanAfter <= 0 {
+		c.OrphanAfter = time.Minute
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

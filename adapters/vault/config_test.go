@@ -1,6 +1,8 @@
 package vault_test
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,6 +13,7 @@ import (
 	"embedseal/adapters/vault"
 	"embedseal/adapters/vault/vaultfake"
 	"embedseal/domain/secret"
+	"embedseal/ports"
 )
 
 func TestAConfigurationThatCannotWorkOrIsUnsafeIsRefused(t *testing.T) {
@@ -84,6 +87,38 @@ func TestKVOfVersionOneIsRefused(t *testing.T) {
 		cfg.Mount = "nowhere"
 		if _, _, err := vault.Open(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "no engine at the mount nowhere") {
 			t.Errorf("got the error %v", err)
+		}
+	})
+}
+
+// Vault answers for the engine that a path lies in. Below it "metadata" would be
+// the name of a secret, and deletions would be acknowledged and not done.
+func TestAPathWithinAnEngineIsNoMount(t *testing.T) {
+	eachSite(t, func(t *testing.T, s *site) {
+		for _, mount := range []string{"secret/data", "secret/metadata", "secret/team"} {
+			cfg := s.tokenConfig()
+			cfg.Mount = mount
+			_, _, err := vault.Open(t.Context(), cfg)
+			if !errors.Is(err, ports.ErrDenied) || !strings.Contains(err.Error(), mount+" lies within the engine that is mounted at secret") {
+				t.Errorf("%s: got the error %v", mount, err)
+			}
+			cfg.Mount, cfg.TransitMount = "secret", "transit/keys"
+			e, err := vault.Examine(t.Context(), cfg)
+			if err != nil || !strings.Contains(fmt.Sprint(sick(e.Findings)), "transit/keys lies within the engine that is mounted at transit") {
+				t.Errorf("%v, %+v", err, sick(e.Findings))
+			}
+		}
+	})
+}
+
+func TestAServiceThatMayReadNothingIsRefusedAtTheStart(t *testing.T) {
+	eachSite(t, func(t *testing.T, s *site) {
+		for _, readable := range []string{"groups", "rings"} {
+			prefix := newPrefix()
+			cfg := s.withPolicy(t, prefix, fmt.Sprintf(`path "secret/data/%s/%s/*" { capabilities = ["read"] }`, prefix, readable))
+			if _, _, err := vault.Open(t.Context(), cfg); !errors.Is(err, ports.ErrDenied) {
+				t.Errorf("with %s alone: got the error %v", readable, err)
+			}
 		}
 	})
 }

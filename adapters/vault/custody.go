@@ -42,7 +42,7 @@ func (c *Custody) Create(ctx context.Context, g group.ID, id key.ID) (key.Key, e
 	if err := ctx.Err(); err != nil {
 		return key.Key{}, err
 	}
-	name, err := c.b.nameInTransit(g, id)
+	name, err := nameInTransit(c.b.cfg.Prefix, g, id)
 	if err != nil {
 		return key.Key{}, fmt.Errorf("vault: %s: %w", what, err)
 	}
@@ -58,7 +58,7 @@ func (c *Custody) Create(ctx context.Context, g group.ID, id key.ID) (key.Key, e
 	if err != nil {
 		return key.Key{}, explain(ctx, what, err)
 	}
-	return key.Key{ID: id, State: key.Active, Custody: key.VaultTransit}, nil
+	return key.Key{ID: id, State: key.Active, Custody: key.VaultTransit, Ref: ref(name)}, nil
 }
 
 // make makes a key that was not there. When the answer is lost it looks, and
@@ -67,7 +67,7 @@ func (c *Custody) make(ctx context.Context, name string) error {
 	for doubt := false; ; doubt = true {
 		resp, err := c.b.call(ctx, http.MethodPut, c.b.cfg.TransitMount+"/keys/"+name, newKey{Type: transitType})
 		if err != nil && untouched(err) && !doubt {
-			return err
+			return readOnly(err)
 		}
 		var made transitKey
 		if err == nil && resp.Secret != nil {
@@ -83,7 +83,7 @@ func (c *Custody) make(ctx context.Context, name string) error {
 			}
 		}
 		switch {
-		case made.there && (made.exportable || made.unfit() != ""):
+		case made.there && (made.exportable || made.unfit(firstVersion) != ""):
 			return fmt.Errorf("%w: another key of that name was made at the same time", ports.ErrExists)
 		case made.there:
 			return nil
@@ -113,7 +113,10 @@ func (c *Custody) Destroy(ctx context.Context, g group.ID, k key.Key) error {
 	if k.Custody != key.VaultTransit {
 		return fmt.Errorf("vault: %s: %w: its custody is %s", what, ports.ErrCustody, k.Custody)
 	}
-	name, err := c.b.nameInTransit(g, k.ID)
+	name, _, err := parseRef(g, k)
+	if err != nil { // without a reference, or with another key's: where it would be
+		name, err = nameInTransit(c.b.cfg.Prefix, g, k.ID)
+	}
 	if err != nil {
 		return fmt.Errorf("vault: %s: %w", what, err)
 	}
@@ -156,6 +159,9 @@ func (c *Custody) remove(ctx context.Context, name string, allowed bool) error {
 			return err
 		}
 	}
-	_, err := c.b.call(ctx, http.MethodDelete, path, nil)
+	resp, err := c.b.call(ctx, http.MethodDelete, path, nil)
+	if err == nil && resp.status != http.StatusNoContent {
+		return notVault()
+	}
 	return err
 }

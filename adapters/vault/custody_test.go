@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"embedseal/adapters/vault"
 	"embedseal/adapters/vault/vaultfake"
 	"embedseal/domain/key"
 	"embedseal/ports"
@@ -23,7 +24,7 @@ func (s *site) keyNames(t *testing.T, prefix string) []string {
 	all, _ := r.member(t, "data")["keys"].([]any)
 	var names []string
 	for _, n := range all {
-		if name, _ := n.(string); strings.HasPrefix(name, prefix+"-") {
+		if name, _ := n.(string); strings.HasPrefix(name, prefix+".") {
 			names = append(names, name)
 		}
 	}
@@ -45,7 +46,7 @@ func TestALostAnswerIsSettledWhateverWasApplied(t *testing.T) {
 			s := fakeSite(fake)
 			prefix := newPrefix()
 			patient := s.withPolicy(t, prefix, transitPolicy(prefix))
-			patient.TryTimeout, patient.WriteTimeout = 20*time.Second, 30*time.Second // nothing here is about time
+			patient.TryTimeout, patient.CallTimeout = 20*time.Second, 30*time.Second // nothing here is about time
 			_, custody, cfg := s.transitWith(t, patient)
 			var once sync.Once
 			fake.Intercept(func(r *http.Request) *vaultfake.Fault {
@@ -74,7 +75,7 @@ func TestAnOutcomeThatCannotBeReadIsUnknown(t *testing.T) {
 		fake := vaultfake.Start(t)
 		s := fakeSite(fake)
 		_, custody, _ := s.transit(t)
-		mustCreate(t, custody, "acme", "there")
+		there := mustCreate(t, custody, "acme", "there")
 		var mu sync.Mutex
 		lost := false
 		fake.Intercept(func(r *http.Request) *vaultfake.Fault {
@@ -89,7 +90,7 @@ func TestAnOutcomeThatCannotBeReadIsUnknown(t *testing.T) {
 		if method == http.MethodPut {
 			_, err = custody.Create(t.Context(), "acme", "k1")
 		} else {
-			err = custody.Destroy(t.Context(), "acme", transitKey("there"))
+			err = custody.Destroy(t.Context(), "acme", there)
 		}
 		if !errors.Is(err, ports.ErrUnknownOutcome) || errors.Is(err, ports.ErrUnavailable) {
 			t.Errorf("%s: got %v, want %v", method, err, ports.ErrUnknownOutcome)
@@ -144,6 +145,56 @@ func TestManyMayDestroyOneKeyAtOnce(t *testing.T) {
 		wg.Wait()
 		if names := s.keyNames(t, cfg.Prefix); len(names) != 0 {
 			t.Errorf("there are %q", names)
+		}
+	})
+}
+
+func TestAKeyIsDestroyedWhenVaultSaysSoAndNotBefore(t *testing.T) {
+	for _, body := range []string{"", "{}", `{"data":{"ok":true}}`, "<html>gone</html>"} {
+		fake := vaultfake.Start(t)
+		s := fakeSite(fake)
+		_, custody, cfg := s.transit(t)
+		k := mustCreate(t, custody, "acme", "k1")
+		var once sync.Once
+		fake.Intercept(func(r *http.Request) *vaultfake.Fault {
+			var f *vaultfake.Fault
+			if r.Method == http.MethodDelete {
+				once.Do(func() { f = &vaultfake.Fault{Skip: true, Status: http.StatusOK, Body: body} })
+			}
+			return f
+		})
+		if err := custody.Destroy(t.Context(), "acme", k); err != nil {
+			t.Errorf("%q: %v", body, err)
+		}
+		fake.Intercept(nil)
+		if names := s.keyNames(t, cfg.Prefix); len(names) != 0 {
+			t.Errorf("%q: it is said to be destroyed, and there are %q", body, names)
+		}
+	}
+}
+
+func TestAKeyIsFoundWhereItsRingSaysAfterThePrefixWasChanged(t *testing.T) {
+	eachSite(t, func(t *testing.T, s *site) {
+		cfg := s.tokenConfig()
+		k := mustCreate(t, vault.NewCustody(mustOpen(t, cfg)), "acme", "k1")
+		cfg.Prefix = newPrefix()
+		b := mustOpen(t, cfg)
+		token := mustSeal(t, vault.NewCipher(b), k)
+		if _, err := vault.NewCipher(b).Open(t.Context(), "acme", k, token); err != nil {
+			t.Error(err)
+		}
+		for _, ref := range []string{"", "x", "svc.acme.k2:1", "svc.globex.k1:1", "svc.acme.k1:0", "svc.acme.k1:x", "a/b.acme.k1:1", ".acme.k1:1"} {
+			stray := k
+			stray.Ref = ref
+			if _, err := vault.NewCipher(b).Seal(t.Context(), "acme", stray, []byte(transitClaims)); !errors.Is(err, ports.ErrCustody) {
+				t.Errorf("%q: got %v", ref, err)
+			}
+		}
+		if err := vault.NewCustody(b).Destroy(t.Context(), "acme", k); err != nil {
+			t.Error(err)
+		}
+		if r := s.ask(t, s.token, http.MethodGet, "transit/keys/"+strings.TrimSuffix(k.Ref, ":1"), ""); r.status != http.StatusNotFound {
+			t.Errorf("it is still there: %d", r.status)
 		}
 	})
 }

@@ -42,40 +42,65 @@ type Finding struct {
 	Remedy string
 }
 
+// Examination is what was found, and whether any ring that could be read has a
+// key in Transit.
+type Examination struct {
+	Findings    []Finding
+	TransitKeys bool
+}
+
 // Examine logs in as [Open] does and looks at everything, also where Open would
 // fail. The error wraps [ErrConfig].
-func Examine(ctx context.Context, cfg Config) ([]Finding, error) {
+func Examine(ctx context.Context, cfg Config) (Examination, error) {
 	b, err := newBackend(cfg.withDefaults())
 	if err != nil {
-		return nil, fmt.Errorf("vault: examine: %w", err)
+		return Examination{}, fmt.Errorf("vault: examine: %w", err)
 	}
 	stop := b.session.start(context.WithoutCancel(ctx))
 	defer stop()
-	return b.Doctor(ctx), nil
+	return b.examine(ctx), nil
 }
 
-// Doctor looks at everything in Vault that this service needs, and changes
+// Doctor is [Examine] where one is logged in already.
+func (b *Backend) Doctor(ctx context.Context) []Finding { return b.examine(ctx).Findings }
+
+// examine looks at everything in Vault that this service needs, and changes
 // nothing. What it cannot look at, it says. The first finding is about the
 // log-in, and the only one when that fails.
-func (b *Backend) Doctor(ctx context.Context) []Finding {
+func (b *Backend) examine(ctx context.Context) Examination {
 	login := b.findLogin(ctx)
 	if !login.OK {
-		return []Finding{login}
+		return Examination{Findings: []Finding{login}}
 	}
 	transit := b.findTransit(ctx)
-	findings := append([]Finding{login, b.findKV(ctx), transit}, b.findCapabilities(ctx)...)
-	rings, err := b.allRings(ctx)
+	e := Examination{Findings: append([]Finding{login, b.findKV(ctx), transit}, b.findCapabilities(ctx)...)}
+	// The keys first: one that a server makes in the meantime is in a ring by then.
+	inTransit, listErr := b.transitNames(ctx)
+	rings, damaged, err := b.allRings(ctx)
 	if err != nil {
-		return append(findings, Finding{
-			Use: UseAdminister, Check: "rings", Detail: "the rings cannot be looked at: " + err.Error(),
-			Remedy: b.listRule().line(),
+		e.Findings = append(e.Findings, Finding{
+			Use: UseAdminister, Check: "rings", Detail: "not looked at: " + err.Error(), Remedy: b.listRule().line(),
 		})
+		// Who may read and not list knows the one group that init makes.
+		if ring, _, err := b.readRing(ctx, firstGroup); err == nil {
+			e.TransitKeys = slices.ContainsFunc(ring.Keys(), isInTransit)
+		}
+		return e
 	}
-	if findings = append(findings, b.findPurges(ctx, rings)); transit.OK {
-		findings = append(findings, b.findTransitKeys(ctx, rings))
+	for _, r := range rings {
+		e.TransitKeys = e.TransitKeys || slices.ContainsFunc(r.ring.Keys(), isInTransit)
 	}
-	return findings
+	e.Findings = append(e.Findings, findRings(rings, damaged), b.findPurges(ctx, rings))
+	if transit.OK {
+		e.Findings = append(e.Findings, b.findTransitKeys(ctx, rings, inTransit, listErr))
+	}
+	return e
 }
+
+// firstGroup is the group that init makes.
+const firstGroup = group.ID("default")
+
+func isInTransit(k key.Key) bool { return k.Custody == key.VaultTransit && k.State != key.Destroyed }
 
 // findLogin asks Vault about the token that is in use.
 func (b *Backend) findLogin(ctx context.Context) Finding {
@@ -83,12 +108,20 @@ func (b *Backend) findLogin(ctx context.Context) Finding {
 	resp, err := b.call(ctx, http.MethodGet, "auth/token/lookup-self", nil)
 	var refusal *failure
 	switch {
-	case errors.As(err, &refusal) && refusal.status == http.StatusForbidden && !refusal.badToken:
+	case errors.As(err, &refusal) && refusal.byPolicy():
 		f.OK, f.Detail = true, "Vault takes the token, which may not ask how long it lives"
 		f.Remedy = rule{"auth/token/lookup-self", []string{"read"}, nil}.line()
 		return f
 	case err != nil:
-		f.Detail, f.Remedy = err.Error(), "see that Vault is unsealed and can be reached, and that the auth method, its mount and its role are right"
+		f.Detail = err.Error()
+		switch {
+		case errors.Is(err, ports.ErrSealed):
+			f.Remedy = "vault operator unseal"
+		case errors.Is(err, ports.ErrDenied):
+			f.Remedy = "see vault.auth, vault.auth_mount, the role, and the credentials that they name"
+		default:
+			f.Remedy = "see vault.addresses, and for certificates vault.ca_file and vault.server_name"
+		}
 		return f
 	case resp.Secret == nil:
 		f.Detail = notVault().Error()
@@ -116,32 +149,38 @@ func (b *Backend) findLogin(ctx context.Context) Finding {
 
 func (b *Backend) findKV(ctx context.Context) Finding {
 	f := Finding{Use: UseAny, Check: "KV engine at " + b.cfg.Mount, OK: true, Detail: "a KV engine of version 2"}
-	if err := b.checkMount(ctx); err != nil {
-		f.OK, f.Detail = false, err.Error()
-		f.Remedy = "vault secrets enable -path=" + b.cfg.Mount + " -version=2 kv"
+	err := b.checkMount(ctx)
+	if err == nil {
+		return f
+	}
+	f.OK, f.Detail = false, err.Error()
+	if errors.Is(err, errMount) {
+		f.Remedy = "name another mount in vault.mount; one of version 1 can be raised: vault kv enable-versioning " + b.cfg.Mount
+	} else if refusal := (*failure)(nil); errors.As(err, &refusal) && refusal.byPolicy() {
+		f.Remedy = "grant what is missing below; or, if nothing is mounted there: vault secrets enable -path=" + b.cfg.Mount + " -version=2 kv"
 	}
 	return f
 }
 
 func (b *Backend) findTransit(ctx context.Context) Finding {
-	f := Finding{
-		Use: UseTransitMint, Check: "Transit engine at " + b.cfg.TransitMount,
-		Remedy: "vault secrets enable -path=" + b.cfg.TransitMount + " transit",
-	}
-	resp, err := b.call(ctx, http.MethodGet, "sys/internal/ui/mounts/"+b.cfg.TransitMount, nil)
+	f := Finding{Use: UseTransitMint, Check: "Transit engine at " + b.cfg.TransitMount}
+	mounted, err := b.mounted(ctx, b.cfg.TransitMount)
 	var refusal *failure
 	switch {
-	case errors.As(err, &refusal) && refusal.status == http.StatusForbidden:
+	case errors.As(err, &refusal) && refusal.byPolicy():
 		f.Detail = "there is no engine, or the token may do nothing below it"
+		f.Remedy = "grant what is missing below; or, if nothing is mounted there: vault secrets enable -path=" + b.cfg.TransitMount + " transit"
 	case err != nil:
-		f.Detail, f.Remedy = err.Error(), ""
-	case resp.Secret == nil || resp.Data["type"] != "transit":
-		f.Detail = "what is mounted there is no Transit engine"
+		f.Detail = err.Error()
+	case mounted.path != b.cfg.TransitMount:
+		f.Detail, f.Remedy = mounted.elsewhere(b.cfg.TransitMount), "vault secrets enable -path="+b.cfg.TransitMount+" transit"
+	case mounted.kind != "transit":
+		f.Detail, f.Remedy = "what is mounted there is no Transit engine", "name another mount in vault.transit_mount"
 	case !FitsTransit(b.cfg.Prefix):
 		f.Detail = "no Transit key can have a name with this prefix"
-		f.Remedy = "choose a prefix that begins with a letter, a digit or '_' and has neither '/' nor '..'"
+		f.Remedy = "choose a prefix that begins with a letter, a digit or '_' and has neither '/' nor '.'"
 	default:
-		f.OK, f.Detail, f.Remedy = true, "a Transit engine", ""
+		f.OK, f.Detail = true, "a Transit engine"
 	}
 	return f
 }
@@ -153,14 +192,13 @@ type namedRing struct {
 	record
 }
 
-// allRings reads every ring. One that is damaged is an error.
-func (b *Backend) allRings(ctx context.Context) ([]namedRing, error) {
+// allRings reads every ring, and says of those that cannot be used why.
+func (b *Backend) allRings(ctx context.Context) (rings []namedRing, damaged []string, err error) {
 	resp, err := b.call(ctx, methodList, b.path("metadata", folderRings, ""), nil)
 	if err != nil || resp.Secret == nil {
-		return nil, err
+		return nil, nil, err
 	}
 	names, _ := resp.Data["keys"].([]any)
-	var rings []namedRing
 	for _, n := range names {
 		name, _ := n.(string)
 		id, err := group.ParseID(name)
@@ -168,12 +206,38 @@ func (b *Backend) allRings(ctx context.Context) ([]namedRing, error) {
 			continue // of somebody else
 		}
 		ring, r, err := b.readRing(ctx, id)
-		if err != nil {
-			return nil, fmt.Errorf("the ring of %s: %w", id, err)
+		switch {
+		case errors.Is(err, ports.ErrCorrupt):
+			damaged = append(damaged, fmt.Sprintf("the ring of %s: %s", id, err))
+		case err != nil:
+			return nil, nil, fmt.Errorf("the ring of %s: %w", id, err)
+		default:
+			rings = append(rings, namedRing{id, ring, r})
 		}
-		rings = append(rings, namedRing{id, ring, r})
 	}
-	return rings, nil
+	return rings, damaged, nil
+}
+
+// findRings tells of rings that cannot be used, or will not be much longer.
+func findRings(rings []namedRing, damaged []string) Finding {
+	f := Finding{Use: UseAny, Check: "rings", OK: len(damaged) == 0, Detail: fmt.Sprintf("%d, each as it was written", len(rings))}
+	var ending []string
+	for _, r := range rings {
+		if r.expires != "" {
+			ending = append(ending, fmt.Sprintf("the ring of %s at %s", r.group, r.expires))
+		}
+	}
+	switch {
+	case len(damaged) > 0:
+		f.Detail = strings.Join(damaged, "; ")
+		f.Remedy = "bring back an earlier version (vault kv undelete, vault kv rollback) or a backup; nothing here overwrites it"
+	case len(ending) > 0:
+		f.OK, f.Detail = false, "Vault will delete by itself: "+strings.Join(ending, "; ")
+		f.Remedy = "set delete_version_after to 0s on the mount and on the secrets: vault kv metadata put -delete-version-after=0s …"
+	case len(rings) == 0:
+		f.Detail = "none: embedseal init makes the first group"
+	}
+	return f
 }
 
 // findPurges looks for earlier versions of rings that hold what was destroyed.
@@ -204,43 +268,63 @@ func (b *Backend) findPurges(ctx context.Context, rings []namedRing) Finding {
 	return f
 }
 
-// findTransitKeys compares the keys of the rings with those in Transit.
-func (b *Backend) findTransitKeys(ctx context.Context, rings []namedRing) Finding {
-	f := Finding{Use: UseTransitAdminister, Check: "Transit keys", OK: true}
-	wanted := map[string]bool{}
-	for _, r := range rings {
-		for _, k := range r.ring.Keys() {
-			if name, err := b.keyName(r.group, k); err == nil {
-				wanted[name] = true
+// transitNames lists the Transit keys that were made here.
+func (b *Backend) transitNames(ctx context.Context) (map[string]bool, error) {
+	resp, err := b.call(ctx, methodList, b.cfg.TransitMount+"/keys", nil)
+	if err != nil {
+		return nil, err
+	}
+	there := map[string]bool{}
+	if resp.Secret != nil {
+		names, _ := resp.Data["keys"].([]any)
+		for _, n := range names {
+			if name, _ := n.(string); b.isOurs(name) {
+				there[name] = true
 			}
 		}
 	}
-	resp, err := b.call(ctx, methodList, b.cfg.TransitMount+"/keys", nil)
-	if errors.Is(err, ports.ErrDenied) {
+	return there, nil
+}
+
+// findTransitKeys compares the keys of the rings with those in Transit.
+func (b *Backend) findTransitKeys(ctx context.Context, rings []namedRing, there map[string]bool, listErr error) Finding {
+	f := Finding{Use: UseTransitAdminister, Check: "Transit keys", OK: true}
+	if errors.Is(listErr, ports.ErrDenied) {
 		f.Detail = "not compared with the rings: the token may not list them, which it need not"
 		f.Remedy = rule{b.cfg.TransitMount + "/keys", []string{"list"}, nil}.line()
 		return f
 	}
-	if err != nil {
-		f.OK, f.Detail = false, err.Error()
+	if listErr != nil {
+		f.OK, f.Detail = false, listErr.Error()
 		return f
 	}
-	there := map[string]bool{}
-	var orphans, missing, commands []string
-	if resp.Secret != nil {
-		names, _ := resp.Data["keys"].([]any)
-		for _, n := range names {
-			name, _ := n.(string)
-			there[name] = true
-			if b.isOurs(name) && !wanted[name] {
-				orphans = append(orphans, name)
+	wanted := map[string]bool{}
+	var missing []string
+	for _, r := range rings {
+		for _, k := range r.ring.Keys() {
+			name, _, err := b.keyName(r.group, k)
+			if err != nil {
+				continue
+			}
+			wanted[name] = true
+			if there[name] {
+				continue
+			}
+			// Of a prefix that was configured before, or made since the list was.
+			if found, err := b.transitKey(ctx, name); err == nil && !found.there {
+				missing = append(missing, name)
 			}
 		}
 	}
-	for name := range wanted {
-		if !there[name] {
-			missing = append(missing, name)
+	var orphans, commands []string
+	for name := range there {
+		if wanted[name] {
+			continue
 		}
+		if k, err := b.transitKey(ctx, name); err != nil || !k.there || time.Since(k.made) < b.cfg.OrphanAfter {
+			continue
+		}
+		orphans = append(orphans, name)
 	}
 	slices.Sort(orphans)
 	slices.Sort(missing)
@@ -251,7 +335,7 @@ func (b *Backend) findTransitKeys(ctx context.Context, rings []namedRing) Findin
 	f.Detail = fmt.Sprintf("%d keys, each in one ring", len(wanted))
 	if len(orphans)+len(missing) > 0 {
 		f.OK = false
-		f.Detail = fmt.Sprintf("in no ring, or made a moment ago: %s; in a ring and not in Transit: %s", listed(orphans), listed(missing))
+		f.Detail = fmt.Sprintf("in no ring: %s; in a ring and not in Transit: %s", listed(orphans), listed(missing))
 		f.Remedy = strings.Join(commands, "\n")
 	}
 	return f
@@ -260,12 +344,12 @@ func (b *Backend) findTransitKeys(ctx context.Context, rings []namedRing) Findin
 // isOurs reports whether a Transit key of that name can be one that was made
 // here.
 func (b *Backend) isOurs(name string) bool {
-	rest, found := strings.CutPrefix(name, b.cfg.Prefix+"-")
+	rest, found := strings.CutPrefix(name, b.cfg.Prefix+".")
 	g, id, dotted := strings.Cut(rest, ".")
 	if !found || !dotted {
 		return false
 	}
-	got, err := b.nameInTransit(group.ID(g), key.ID(id))
+	got, err := nameInTransit(b.cfg.Prefix, group.ID(g), key.ID(id))
 	return err == nil && got == name
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"embedseal/adapters/vault"
 	"embedseal/adapters/vault/vaultfake"
@@ -18,9 +19,9 @@ func administeringRules(prefix string) []struct{ line, lost, use string } {
 		{`path "secret/data/` + prefix + `/*" { capabilities = ["create", "read", "update"] }`, "read", vault.UseMint},
 		{`path "secret/metadata/` + prefix + `/*" { capabilities = ["delete", "list", "read"] }`, "list", vault.UseAdminister},
 		{`path "secret/destroy/` + prefix + `/*" { capabilities = ["update"] }`, "update", vault.UseAdminister},
-		{`path "transit/encrypt/` + prefix + `-*" { capabilities = ["update"] }`, "update", vault.UseTransitMint},
-		{`path "transit/decrypt/` + prefix + `-*" { capabilities = ["update"] }`, "update", vault.UseTransitMint},
-		{`path "transit/keys/` + prefix + `-*" { capabilities = ["delete", "read", "update"] }`, "read", vault.UseTransitMint},
+		{`path "transit/encrypt/` + prefix + `.*" { capabilities = ["update"] }`, "update", vault.UseTransitMint},
+		{`path "transit/decrypt/` + prefix + `.*" { capabilities = ["update"] }`, "update", vault.UseTransitMint},
+		{`path "transit/keys/` + prefix + `.*" { capabilities = ["delete", "read", "update"] }`, "read", vault.UseTransitMint},
 	}
 }
 
@@ -63,11 +64,19 @@ func TestTheDoctorNamesAMissingCapabilityAndTheLineThatGrantsIt(t *testing.T) {
 		for i, r := range administeringRules("P") {
 			prefix := newPrefix()
 			line := administeringRules(prefix)[i].line
-			b := mustOpen(t, s.withPolicy(t, prefix, policyOf(prefix, line)))
+			// Where nothing may be read there is nothing to open.
+			cfg := s.withPolicy(t, prefix, policyOf(prefix, line))
+			examine := func() []vault.Finding {
+				e, err := vault.Examine(t.Context(), cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return e.Findings
+			}
 			path := strings.Split(line, `"`)[1]
 			named := false
 			var remedies []string
-			for _, f := range sick(b.Doctor(t.Context())) {
+			for _, f := range sick(examine()) {
 				named = named || f.Use == r.use && strings.Contains(f.Detail, r.lost) && strings.Contains(f.Detail, path)
 				if f.Remedy != "" {
 					remedies = append(remedies, f.Remedy)
@@ -82,7 +91,7 @@ func TestTheDoctorNamesAMissingCapabilityAndTheLineThatGrantsIt(t *testing.T) {
 			// What it says is what helps.
 			s.do(t, http.MethodPut, "sys/policies/acl/"+prefix,
 				fmt.Sprintf(`{"policy":%q}`, policyOf(prefix, line)+"\n"+remedies[len(remedies)-1]+"\n"+remedies[0]))
-			if found := sick(b.Doctor(t.Context())); len(found) > 0 {
+			if found := sick(examine()); len(found) > 0 {
 				t.Errorf("with the remedies for %s: %+v", line, found)
 			}
 		}
@@ -109,7 +118,7 @@ func TestAMintingReplicaNeedsToReadOnly(t *testing.T) {
 func TestTheDoctorWarnsOfCreateOnEncrypt(t *testing.T) {
 	eachSite(t, func(t *testing.T, s *site) {
 		prefix := newPrefix()
-		line := `path "transit/encrypt/` + prefix + `-*" { capabilities = ["update"] }`
+		line := `path "transit/encrypt/` + prefix + `.*" { capabilities = ["update"] }`
 		hcl := policyOf(prefix, line) + "\n" + strings.Replace(line, `["update"]`, `["create", "update"]`, 1)
 		found := sick(mustOpen(t, s.withPolicy(t, prefix, hcl)).Doctor(t.Context()))
 		if len(found) != 1 || found[0].Remedy != line || !strings.Contains(found[0].Detail, "create") {
@@ -121,12 +130,14 @@ func TestTheDoctorWarnsOfCreateOnEncrypt(t *testing.T) {
 func TestTheDoctorFindsTransitKeysWithoutRingAndRingsWithoutTransitKey(t *testing.T) {
 	eachSite(t, func(t *testing.T, s *site) {
 		prefix := newPrefix()
-		b := mustOpen(t, s.withPolicy(t, prefix, policyOf(prefix, "")+"\npath \"transit/keys\" { capabilities = [\"list\"] }"))
+		cfg := s.withPolicy(t, prefix, policyOf(prefix, "")+"\npath \"transit/keys\" { capabilities = [\"list\"] }")
+		cfg.OrphanAfter = time.Nanosecond
+		b := mustOpen(t, cfg)
 		custody, keys := vault.NewCustody(b), vault.NewKeyStore(b)
 		good := mustCreate(t, custody, "acme", "good")
 		mustCreate(t, custody, "acme", "orphan")
 		lost := mustCreate(t, custody, "acme", "lost")
-		gone := transitKey("gone")
+		gone := transitKey(cfg.Prefix, "gone")
 		gone.State = key.Destroyed
 		err := keys.UpdateRing(t.Context(), "acme", func(key.Ring) (key.Ring, error) {
 			return key.NewRing([]key.Key{good, lost, gone}, "good")
@@ -137,16 +148,27 @@ func TestTheDoctorFindsTransitKeysWithoutRingAndRingsWithoutTransitKey(t *testin
 		if err := custody.Destroy(t.Context(), "acme", lost); err != nil {
 			t.Fatal(err)
 		}
-		// Of others, in the same engine.
-		s.do(t, http.MethodPut, "transit/keys/"+prefix+"x-acme.k1", "{}")
-		s.do(t, http.MethodPut, "transit/keys/"+prefix+"-nodot", "{}")
+		// Of others, in the same engine: one whose prefix goes on where ours ends
+		// has no name that we could have made.
+		other := s.tokenConfig()
+		other.Prefix = prefix + "-two"
+		mustCreate(t, vault.NewCustody(mustOpen(t, other)), "acme", "k1")
+		other.Prefix = prefix
+		mustCreate(t, vault.NewCustody(mustOpen(t, other)), "two-acme", "k1")
+		if err := keys.UpdateRing(t.Context(), "two-acme", func(key.Ring) (key.Ring, error) {
+			return key.NewRing([]key.Key{{ID: "k1", State: key.Active, Custody: key.VaultTransit, Ref: prefix + ".two-acme.k1:1"}}, "k1")
+		}); err != nil {
+			t.Fatal(err)
+		}
+		s.do(t, http.MethodPut, "transit/keys/"+prefix+"x.acme.k1", "{}")
+		s.do(t, http.MethodPut, "transit/keys/"+prefix+".nodot", "{}")
 
 		found := sick(b.Doctor(t.Context()))
 		if len(found) != 1 {
 			t.Fatalf("got %+v", found)
 		}
-		name := prefix + "-acme."
-		want := "in no ring, or made a moment ago: " + name + "orphan; in a ring and not in Transit: " + name + "lost"
+		name := prefix + ".acme."
+		want := "in no ring: " + name + "orphan; in a ring and not in Transit: " + name + "lost"
 		if found[0].Detail != want {
 			t.Errorf("got %q, want %q", found[0].Detail, want)
 		}

@@ -17,7 +17,8 @@ import (
 
 // failure is a call that Vault refused, or that brought no answer of Vault's.
 // It wraps one sentinel of ports. No text of it came over the network, but for
-// those of a closed list: what answers there may repeat what it was sent.
+// those of a closed list: what answers there may repeat what it was sent, the
+// token among it.
 type failure struct {
 	kind   error
 	where  string
@@ -31,6 +32,8 @@ type failure struct {
 	lostRace bool
 	// badToken: Vault refuses the token, and not what it was asked for.
 	badToken bool
+	// login: it was asked to log in.
+	login bool
 }
 
 func (f *failure) Error() string { return f.where + " " + f.text + ": " + f.kind.Error() }
@@ -43,6 +46,23 @@ func untouched(err error) bool {
 	return errors.As(err, &f) && f.untouched
 }
 
+// readOnly is the refusal of a write by the policies of a token that is good.
+func readOnly(err error) error {
+	var f *failure
+	if !errors.As(err, &f) || !f.byPolicy() {
+		return err
+	}
+	told := *f
+	told.kind = ports.ErrReadOnly
+	return &told
+}
+
+// byPolicy reports whether the token is good and its policies do not allow what
+// was asked.
+func (f *failure) byPolicy() bool {
+	return f.status == http.StatusForbidden && !f.badToken && !f.login
+}
+
 // phrases are the texts of Vault's that an error may repeat, the more telling
 // first.
 func phrases() []string {
@@ -50,7 +70,7 @@ func phrases() []string {
 		"Vault is sealed", "invalid token", "permission denied", "preflight capability check returned 403",
 		"check-and-set parameter did not match the current version",
 		"leadership lost", "local node not active", "no handler for route", "unsupported path", "unsupported operation",
-		"quota exceeded", "request body too large", "invalid role or secret ID", "invalid role ID", "invalid role name",
+		"quota exceeded", "request body too large", "missing secret_id", "missing secret id", "missing role_id", "invalid role or secret ID", "invalid role ID", "invalid role name",
 		"service account name not authorized", "namespace not authorized", "invalid certificate or no client certificate supplied",
 		"no chain matching all constraints could be found for this login certificate", "missing client token",
 		"encryption key not found", "deletion is not allowed for this key", "lease is not renewable",
@@ -111,8 +131,12 @@ func broken(where string, err error) *failure {
 	f := &failure{kind: ports.ErrUnavailable, where: where, elsewhere: true}
 	var api *vaultapi.ResponseError
 	if errors.As(err, &api) {
-		if api.RawError {
-			return refused(where, api.StatusCode, nil)
+		if api.RawError { // of something in front of Vault, or not Vault at all
+			f.text = "answered " + http.StatusText(api.StatusCode) + " in a way that is not Vault's"
+			if api.StatusCode == http.StatusBadRequest && strings.HasPrefix(where, "http://") {
+				f.text += "; if it speaks TLS the address must begin with https"
+			}
+			return f
 		}
 		return refused(where, api.StatusCode, api.Errors)
 	}
@@ -148,6 +172,7 @@ func reason(err error) string {
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var alert tls.AlertError
+	var plain tls.RecordHeaderError
 	var op *net.OpError
 	var dns *net.DNSError
 	switch {
@@ -159,6 +184,8 @@ func reason(err error) string {
 		return "its certificate is not valid now, or not for this use"
 	case errors.As(err, &alert):
 		return "it refuses the TLS handshake (" + alert.Error() + ")"
+	case errors.As(err, &plain):
+		return "it does not speak TLS; if that is right the address must begin with http"
 	case errors.As(err, &dns):
 		return "its name cannot be resolved"
 	case errors.As(err, &op):

@@ -151,7 +151,9 @@ func wantCorrupt(t *testing.T, o opened, folder string, id group.ID) {
 	}
 }
 
-func TestARecordThatWasDeletedByHandIsNotThereAndCanBeMadeAgain(t *testing.T) {
+// A deleted ring that counted as one that never was would get a new default
+// key, which nobody knows who opens tokens.
+func TestARecordThatWasDeletedByHandIsDamageUntilItsMetadataIsGoneToo(t *testing.T) {
 	eachSite(t, func(t *testing.T, s *site) {
 		o := s.open(t)
 		for _, how := range []struct{ method, path, body string }{
@@ -163,12 +165,20 @@ func TestARecordThatWasDeletedByHandIsNotThereAndCanBeMadeAgain(t *testing.T) {
 			o.add(t, "acme", "k1")
 			for _, folder := range []string{"rings", "groups"} {
 				s.do(t, how.method, "secret/"+how.path+"/"+o.prefix+"/"+folder+"/acme", how.body)
+				_, err := o.groups.Group(t.Context(), "acme")
+				if folder == "rings" && err != nil {
+					t.Error(err)
+				}
+				_, err = o.keys.Ring(t.Context(), "acme")
+				wantOnly(t, err, ports.ErrCorrupt)
+				wantOnly(t, o.keys.UpdateRing(t.Context(), "acme", adding(t, "k2")), ports.ErrCorrupt)
+				wantOnly(t, o.groups.DeleteGroup(t.Context(), "acme"), ports.ErrCorrupt)
 			}
 			_, err := o.groups.Group(t.Context(), "acme")
-			wantOnly(t, err, ports.ErrNotFound)
-			wantOnly(t, o.groups.DeleteGroup(t.Context(), "acme"), ports.ErrNotFound)
-			if r, err := o.keys.Ring(t.Context(), "acme"); err != nil || r.Len() != 0 {
-				t.Errorf("%s: got %d keys and the error %v", how.path, r.Len(), err)
+			wantOnly(t, err, ports.ErrCorrupt)
+			wantOnly(t, o.groups.CreateGroup(t.Context(), sampleGroup("acme")), ports.ErrCorrupt)
+			for _, folder := range []string{"rings", "groups"} {
+				s.do(t, http.MethodDelete, "secret/metadata/"+o.prefix+"/"+folder+"/acme", "")
 			}
 		}
 		if err := o.groups.CreateGroup(t.Context(), sampleGroup("acme")); err != nil {
@@ -176,6 +186,42 @@ func TestARecordThatWasDeletedByHandIsNotThereAndCanBeMadeAgain(t *testing.T) {
 		}
 		o.add(t, "acme", "k2")
 	})
+}
+
+func TestTheDoctorTellsOfRingsThatAreDamagedOrWillDeleteThemselves(t *testing.T) {
+	eachSite(t, func(t *testing.T, s *site) {
+		o := s.open(t)
+		for _, id := range []group.ID{"acme", "globex", "initech"} {
+			o.add(t, id, "k1")
+		}
+		s.do(t, http.MethodDelete, "secret/data/"+o.prefix+"/rings/globex", "")
+		cfg := s.tokenConfig()
+		cfg.Prefix = o.prefix
+		e, err := vault.Examine(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := fmt.Sprint(sick(e.Findings)); !strings.Contains(text, "the ring of globex") || strings.Contains(text, "acme") {
+			t.Errorf("got %s", text)
+		}
+	})
+}
+
+func TestTheDoctorTellsOfRingsThatVaultWillDelete(t *testing.T) {
+	s := realSite(t)
+	o := s.open(t)
+	o.add(t, "acme", "k1")
+	s.do(t, http.MethodPost, "secret/metadata/"+o.prefix+"/rings/acme", `{"delete_version_after":"1h"}`)
+	o.add(t, "acme", "k2")
+	cfg := s.tokenConfig()
+	cfg.Prefix = o.prefix
+	e, err := vault.Examine(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := fmt.Sprint(sick(e.Findings)); !strings.Contains(text, "Vault will delete by itself: the ring of acme") {
+		t.Errorf("got %s", text)
+	}
 }
 
 // echo answers with all that it was sent, in one of several shapes.
@@ -233,7 +279,7 @@ func TestNoSecretIsInAnErrorOrALog(t *testing.T) {
 	secret := secretID()
 	var log lockedBuffer
 	cfg := s.tokenConfig()
-	cfg.Addresses, cfg.WriteTimeout, cfg.TryTimeout = []string{server.URL}, time.Second, 500*time.Millisecond
+	cfg.Addresses, cfg.CallTimeout, cfg.TryTimeout = []string{server.URL}, time.Second, 500*time.Millisecond
 	cfg.Auth = vault.AuthConfig{Method: vault.MethodAppRole, RoleID: id, SecretID: newSecret(secret)}
 	cfg.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	b, closing, err := vault.Open(t.Context(), cfg)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"embedseal/adapters/internal/codec"
 	"embedseal/domain/group"
@@ -50,12 +51,17 @@ func (s *GroupStore) Groups(ctx context.Context) ([]group.ID, error) {
 	if !isList {
 		return nil, explain(ctx, "list the groups", notVault())
 	}
-	ids := make([]group.ID, len(names))
-	for i, n := range names {
+	ids := make([]group.ID, 0, len(names))
+	for _, n := range names {
 		name, _ := n.(string)
-		if ids[i], err = group.ParseID(name); err != nil {
+		if strings.HasSuffix(name, "/") {
+			continue // a folder, of somebody else
+		}
+		id, err := group.ParseID(name)
+		if err != nil {
 			return nil, explain(ctx, "list the groups", corrupt("an id breaks the rules of ids"))
 		}
+		ids = append(ids, id)
 	}
 	slices.Sort(ids)
 	return ids, nil

@@ -120,7 +120,7 @@ func (s *site) tokenConfig() vault.Config {
 
 // patient is for what is not about time: tests share their machine.
 func patient(cfg vault.Config) vault.Config {
-	cfg.TryTimeout, cfg.WriteTimeout = 10*time.Second, 30*time.Second
+	cfg.TryTimeout, cfg.CallTimeout = 10*time.Second, 30*time.Second
 	return cfg
 }
 

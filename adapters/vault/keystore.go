@@ -72,7 +72,7 @@ func (b *Backend) putRing(ctx context.Context, g group.ID, old record, doc []byt
 	purge := forgets
 	if old.Purge && !forgets {
 		// Finished here if it can be soon; if not, what follows goes on saying so.
-		soon, cancel := context.WithTimeout(ctx, b.cfg.WriteTimeout/4)
+		soon, cancel := context.WithTimeout(ctx, b.cfg.CallTimeout/4)
 		purge = b.purge(soon, folderRings, g, old.version) != nil
 		cancel()
 	}
@@ -81,7 +81,7 @@ func (b *Backend) putRing(ctx context.Context, g group.ID, old record, doc []byt
 		return err
 	}
 	if err := b.purge(ctx, folderRings, g, now.version); err != nil {
-		return fmt.Errorf("%w: the ring is written, and its earlier versions are not destroyed: %s", ports.ErrUnknownOutcome, err.Error())
+		return fmt.Errorf("%w: %s", ports.ErrNotPurged, err.Error())
 	}
 	return nil
 }

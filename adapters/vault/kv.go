@@ -34,8 +34,10 @@ type record struct {
 	// version is the one to hand in as check-and-set parameter; 0 when there
 	// never was one.
 	version int64
-	// found is false when there is none, or its current version was deleted.
+	// found is false when there is none.
 	found bool
+	// expires is when Vault will delete the version by itself; empty if never.
+	expires string
 	envelope
 }
 
@@ -65,7 +67,7 @@ func (b *Backend) path(kind, folder string, id group.ID) string {
 // budget is the time for one call of a store that writes. It does not end when
 // ctx does: whoever stops waiting must not leave a write half settled.
 func (b *Backend) budget(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), b.cfg.WriteTimeout)
+	return context.WithTimeout(context.WithoutCancel(ctx), b.cfg.CallTimeout)
 }
 
 // read returns the secret, or none.
@@ -75,19 +77,22 @@ func (b *Backend) read(ctx context.Context, folder string, id group.ID) (record,
 		return record{}, err
 	}
 	meta, isObject := resp.Data["metadata"].(map[string]any)
-	number, _ := meta["version"].(json.Number)
-	version, err := number.Int64()
+	version, err := integer(meta["version"])
 	if !isObject || err != nil || version < 1 {
 		return record{}, notVault()
 	}
 	r := record{version: version}
+	deleted, _ := meta["deletion_time"].(string)
 	if resp.Data["data"] == nil {
-		deleted, _ := meta["deletion_time"].(string)
+		// This service never leaves a version like that behind: it removes a secret
+		// with its metadata. Taken for one that never was, a deleted ring would get
+		// a new default key that nobody who opens tokens knows.
 		if destroyed, _ := meta["destroyed"].(bool); destroyed || deleted != "" {
-			return r, nil
+			return record{}, corrupt("its current version was deleted or destroyed in Vault: undelete it, or remove the secret with its metadata")
 		}
 		return record{}, corrupt("it has no data and was not deleted")
 	}
+	r.expires = deleted
 	return r, r.open(resp.Data["data"])
 }
 
@@ -126,7 +131,7 @@ func (b *Backend) put(ctx context.Context, folder string, id group.ID, old recor
 		}
 		race := isLostRace(err)
 		if !race && !doubt && untouched(err) {
-			return record{}, err
+			return record{}, readOnly(err)
 		}
 		// Something between us and Vault may have sent the write twice, so that
 		// a mismatch is looked into even if this is the first that we know of.
@@ -150,8 +155,7 @@ func (b *Backend) send(ctx context.Context, path string, body any, version int64
 		return err
 	}
 	if resp.Secret != nil {
-		number, _ := resp.Data["version"].(json.Number)
-		if made, err := number.Int64(); err == nil && made == version {
+		if made, err := integer(resp.Data["version"]); err == nil && made == version {
 			return nil
 		}
 	}

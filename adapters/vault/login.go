@@ -63,10 +63,23 @@ func (b *Backend) exchange(ctx context.Context, path string, body map[string]str
 	if !isToken(resp.Auth.ClientToken) {
 		return lease{}, denied("the log-in", "gave no token; a second factor cannot be served")
 	}
-	return lease{
-		token: secret.New(resp.Auth.ClientToken), renewable: resp.Auth.Renewable,
-		ttl: time.Duration(resp.Auth.LeaseDuration) * time.Second,
-	}, nil
+	return lease{token: secret.New(resp.Auth.ClientToken), renewable: resp.Auth.Renewable, ttl: life(int64(resp.Auth.LeaseDuration))}, nil
+}
+
+// longLife is how long a token lives that lives longer: what is reckoned with it
+// must not overflow.
+const longLife = 10 * 365 * 24 * time.Hour
+
+// life is what Vault calls a lease in seconds. One that has ended already is as
+// good as one that is about to.
+func life(seconds int64) time.Duration {
+	switch {
+	case seconds < 0:
+		return time.Second
+	case seconds > int64(longLife/time.Second):
+		return longLife
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 // givenToken asks Vault how long the configured token lives. One that may not
@@ -88,13 +101,12 @@ func (b *Backend) givenToken(ctx context.Context) (lease, error) {
 	case resp.status != http.StatusOK:
 		return lease{}, denied("the configured token", "is unknown to Vault")
 	}
-	ttl, _ := resp.Data["ttl"].(json.Number)
-	seconds, err := ttl.Int64()
+	seconds, err := integer(resp.Data["ttl"])
 	if err != nil {
 		return lease{}, &failure{kind: ports.ErrUnavailable, where: "the token's lookup", text: "gave no answer that is Vault's"}
 	}
 	renewable, _ := resp.Data["renewable"].(bool)
-	return lease{token: token, ttl: time.Duration(seconds) * time.Second, renewable: renewable}, nil
+	return lease{token: token, ttl: life(seconds), renewable: renewable}, nil
 }
 
 // sinkToken takes what a Vault Agent left, who renews it and writes another in
@@ -122,7 +134,7 @@ func (b *Backend) renew(ctx context.Context, l lease) (lease, error) {
 	if resp.Secret == nil || resp.Auth == nil {
 		return lease{}, &failure{kind: ports.ErrUnavailable, where: "the renewal", text: "gave no answer that is Vault's"}
 	}
-	l.ttl, l.renewable = time.Duration(resp.Auth.LeaseDuration)*time.Second, resp.Auth.Renewable
+	l.ttl, l.renewable = life(int64(resp.Auth.LeaseDuration)), resp.Auth.Renewable
 	return l, nil
 }
 
@@ -159,6 +171,7 @@ func denied(where, text string) *failure {
 // loginRefused says of a log-in what the status means there: it is the
 // credentials, the role or the mount that is wrong.
 func loginRefused(f *failure) *failure {
+	f.login = true
 	switch f.status {
 	case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound:
 		f.kind = ports.ErrDenied

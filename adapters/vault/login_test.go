@@ -198,7 +198,7 @@ func TestTheSinkOfAnAgentIsWaitedForAndReadAgain(t *testing.T) {
 		sink := filepath.Join(t.TempDir(), "sink")
 		cfg := s.tokenConfig()
 		cfg.Auth = vault.AuthConfig{Method: vault.MethodAgent, SinkFile: sink}
-		cfg.WriteTimeout = 500 * time.Millisecond
+		cfg.CallTimeout = 500 * time.Millisecond
 		b := mustOpen(t, cfg)
 		_, err := vault.NewKeyStore(b).Ring(t.Context(), "acme")
 		wantOnly(t, err, ports.ErrUnavailable)
@@ -209,7 +209,7 @@ func TestTheSinkOfAnAgentIsWaitedForAndReadAgain(t *testing.T) {
 		write(t, sink, first)
 		within(t, 5*time.Second, func() error { return b.Check(t.Context()) })
 
-		cfg.WriteTimeout = 3 * time.Second
+		cfg.CallTimeout = 3 * time.Second
 		b = mustOpen(t, cfg)
 		wantReads(t, b)
 		s.do(t, http.MethodPut, "auth/token/revoke", `{"token":"`+first+`"}`)

@@ -196,7 +196,7 @@ func (s *spoiler) round(t *testing.T, at *site, op operation, rule spoiled) roun
 	cfg := at.tokenConfig()
 	clean := mustOpen(t, cfg)
 	op.prepare(t, opened{cfg.Prefix, vault.NewKeyStore(clean), vault.NewGroupStore(clean)})
-	cfg.TryTimeout, cfg.WriteTimeout = tryTimeout, writeTimeout
+	cfg.TryTimeout, cfg.CallTimeout = tryTimeout, writeTimeout
 	b := mustOpen(t, cfg)
 	r := round{before: stateOf(t, at, cfg.Prefix)}
 	s.set(cfg.Prefix, &rule)

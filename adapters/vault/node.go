@@ -74,7 +74,7 @@ func (b *Backend) try(ctx context.Context, n *node, req request, token secret.Te
 	case methodList:
 		return n.read(ctx, client, req.path, url.Values{"list": {"true"}})
 	case http.MethodGet:
-		return n.read(ctx, client, req.path, req.query)
+		return n.read(ctx, client, req.path, nil)
 	case http.MethodDelete:
 		resp.Secret, err = client.DeleteWithContext(ctx, req.path)
 	default:

@@ -38,8 +38,15 @@ func (b *Backend) purge(ctx context.Context, folder string, id group.ID, before 
 // was deleted and not destroyed does.
 func (b *Backend) versions(ctx context.Context, folder string, id group.ID, before int64) ([]int64, error) {
 	resp, err := b.call(ctx, http.MethodGet, b.path("metadata", folder, id), nil)
-	if err != nil || resp.Secret == nil {
+	if err != nil {
 		return nil, err
+	}
+	if resp.Secret == nil {
+		// Gone with all its versions, or this is not where its metadata is.
+		if r, err := b.read(ctx, folder, id); err != nil || r.version > 0 {
+			return nil, errors.Join(notVault(), err)
+		}
+		return nil, nil
 	}
 	all, isObject := resp.Data["versions"].(map[string]any)
 	if !isObject {

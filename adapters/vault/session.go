@@ -14,8 +14,11 @@ import (
 const (
 	// loginInterval is the least time between two log-ins.
 	loginInterval = time.Second
-	// loginPause is the longest time between two that fail.
-	loginPause = 3 * time.Second
+	// loginPause is the longest time between two that fail. With the time that one
+	// takes which hangs, it is well within five seconds.
+	loginPause = 2 * time.Second
+	// renewInterval is the least time between two renewals that succeed.
+	renewInterval = 100 * time.Millisecond
 )
 
 // session keeps a token that Vault takes. One goroutine logs in and renews;
@@ -59,7 +62,7 @@ type credential struct {
 
 func newSession(b *Backend, idle func()) *session {
 	return &session{
-		logIn: b.logIn, renew: b.renew, limit: b.cfg.WriteTimeout, idle: idle, log: b.cfg.Log,
+		logIn: b.logIn, renew: b.renew, limit: b.cfg.CallTimeout, idle: idle, log: b.cfg.Log,
 		rejected: make(chan struct{}, 1), changed: make(chan struct{}),
 	}
 }
@@ -174,6 +177,9 @@ func (s *session) hold(ctx context.Context, first lease) bool {
 			s.extend(asked.Add(l.ttl))
 			continue
 		}
+		if ctx.Err() != nil {
+			return false
+		}
 		s.log.LogAttrs(ctx, slog.LevelWarn, "vault: the token could not be renewed", slog.String("error", err.Error()))
 		left := time.Until(got.Add(l.ttl))
 		if errors.Is(err, ports.ErrDenied) || left <= 0 {
@@ -185,14 +191,14 @@ func (s *session) hold(ctx context.Context, first lease) bool {
 
 // renewing reports whether renewal still helps: near its maximum a token gets
 // less than before, and then it is replaced.
-func renewing(first, l lease) bool { return l.renewable && l.ttl >= first.ttl*9/10 }
+func renewing(first, l lease) bool { return l.renewable && l.ttl >= first.ttl/10*9 }
 
 // renewal is how long to leave a lease alone that began with a log-in.
 func (s *session) renewal(first, l lease, began time.Time) time.Duration {
 	if renewing(first, l) {
-		return l.ttl * 2 / 3
+		return max(l.ttl/3*2, renewInterval)
 	}
-	return max(spread(l.ttl*2/3), loginInterval-time.Since(began))
+	return max(spread(l.ttl/3*2), loginInterval-time.Since(began))
 }
 
 // delay waits before the next log-in. Callers wait along for a second at most.

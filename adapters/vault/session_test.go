@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -274,4 +275,35 @@ func TestTheServiceStartsWithoutVaultAndFindsItLater(t *testing.T) {
 	t.Cleanup(func() { _ = server.Close() })
 	took := within(t, 5*time.Second, func() error { return b.Check(t.Context()) })
 	t.Logf("found %v after it was there", took)
+}
+
+// What a lease says is reckoned with, in a goroutine that nobody recovers.
+func TestALeaseThatMakesNoSenseEndsNothing(t *testing.T) {
+	for _, seconds := range []string{"-1", "-9223372036854775808", "0", "1", "9223372036854775807", "18446744074", "1e30", `"x"`} {
+		for _, renewable := range []bool{true, false} {
+			t.Run(fmt.Sprint(seconds, " ", renewable), func(t *testing.T) {
+				t.Parallel()
+				fake := vaultfake.Start(t)
+				answer := fmt.Sprintf(`{"auth":{"client_token":%q,"lease_duration":%s,"renewable":%t}}`, vaultfake.RootToken, seconds, renewable)
+				var asked atomic.Int64
+				fake.Intercept(func(r *http.Request) *vaultfake.Fault {
+					if !strings.HasSuffix(r.URL.Path, loginPath) && !strings.HasSuffix(r.URL.Path, renewPath) {
+						return nil
+					}
+					asked.Add(1)
+					return &vaultfake.Fault{Skip: true, Status: http.StatusOK, Body: answer}
+				})
+				cfg := fakeSite(fake).tokenConfig()
+				cfg.Auth = vault.AuthConfig{Method: vault.MethodAppRole, RoleID: "r"}
+				b := mustOpen(t, cfg)
+				time.Sleep(time.Second)
+				if err := b.Check(t.Context()); err != nil && seconds != "1e30" && seconds != `"x"` {
+					t.Error(err)
+				}
+				if n := asked.Load(); n > 12 {
+					t.Errorf("asked %d times in a second", n)
+				}
+			})
+		}
+	}
 }

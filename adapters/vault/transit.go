@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"embedseal/domain/group"
 	"embedseal/domain/jwe"
@@ -16,11 +18,8 @@ import (
 )
 
 const (
-	// transitVersion is the version of every Transit key that seals and opens. A
-	// kid names one material: one that somebody rotates goes on with its first.
-	transitVersion = 1
-	// transitPrefix stands before what Transit sealed with that version.
-	transitPrefix = "vault:v1:"
+	// firstVersion is that of a Transit key that was just made.
+	firstVersion = 1
 
 	transitIVSize  = 12
 	transitTagSize = 16
@@ -49,6 +48,9 @@ type sealRequest struct {
 	Type           string `json:"type"`
 }
 
+// versionPrefix stands before what Transit sealed with that version.
+func versionPrefix(version int) string { return "vault:v" + strconv.Itoa(version) + ":" }
+
 // openRequest is the body of transit/decrypt.
 type openRequest struct {
 	Ciphertext     string `json:"ciphertext"`
@@ -62,7 +64,7 @@ func (c *Cipher) Seal(ctx context.Context, g group.ID, k key.Key, claims []byte)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	name, err := c.b.keyName(g, k)
+	name, version, err := c.b.keyName(g, k)
 	if err != nil {
 		return nil, fmt.Errorf("vault: %s: %w", what, err)
 	}
@@ -70,14 +72,14 @@ func (c *Cipher) Seal(ctx context.Context, g group.ID, k key.Key, claims []byte)
 	if err != nil {
 		return nil, fmt.Errorf("vault: %s: %w: its id is not a kid", what, ports.ErrCustody)
 	}
-	data, err := c.ask(ctx, "encrypt", name, sealRequest{
-		Plaintext: claims, AssociatedData: []byte(header), KeyVersion: transitVersion, Type: "none",
+	data, err := c.ask(ctx, "encrypt", name, version, sealRequest{
+		Plaintext: claims, AssociatedData: []byte(header), KeyVersion: version, Type: "none",
 	})
 	if err != nil {
 		return nil, c.explain(ctx, what, err)
 	}
 	sealed, _ := data["ciphertext"].(string)
-	encoded, ours := strings.CutPrefix(sealed, transitPrefix)
+	encoded, ours := strings.CutPrefix(sealed, versionPrefix(version))
 	raw, err := base64.StdEncoding.DecodeString(encoded)
 	if !ours || err != nil || len(raw) != transitIVSize+len(claims)+transitTagSize {
 		return nil, c.explain(ctx, what, notVault())
@@ -93,7 +95,7 @@ func (c *Cipher) Open(ctx context.Context, g group.ID, k key.Key, token jwe.Comp
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	name, err := c.b.keyName(g, k)
+	name, version, err := c.b.keyName(g, k)
 	if err != nil {
 		return nil, fmt.Errorf("vault: %s: %w", what, err)
 	}
@@ -105,8 +107,8 @@ func (c *Cipher) Open(ctx context.Context, g group.ID, k key.Key, token jwe.Comp
 		return nil, fmt.Errorf("vault: %s: %w: no token has an IV of %d bytes", what, ports.ErrBadTag, len(token.IV()))
 	}
 	raw := append(append(make([]byte, 0, transitIVSize+len(token.Sealed())), token.IV()...), token.Sealed()...)
-	data, err := c.ask(ctx, "decrypt", name, openRequest{
-		Ciphertext:     transitPrefix + base64.StdEncoding.EncodeToString(raw),
+	data, err := c.ask(ctx, "decrypt", name, version, openRequest{
+		Ciphertext:     versionPrefix(version) + base64.StdEncoding.EncodeToString(raw),
 		AssociatedData: []byte(token.EncodedHeader()),
 	})
 	var f *failure
@@ -128,8 +130,8 @@ func (c *Cipher) Open(ctx context.Context, g group.ID, k key.Key, token jwe.Comp
 // connection which was cut is no failure. A refusal that the key's own state
 // accounts for is ports.ErrCustody: Vault refuses a key that is gone like a
 // token that is wrong, or like a path that is not allowed.
-func (c *Cipher) ask(ctx context.Context, verb, name string, body any) (map[string]any, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.b.cfg.WriteTimeout)
+func (c *Cipher) ask(ctx context.Context, verb, name string, version int, body any) (map[string]any, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.b.cfg.CallTimeout)
 	defer cancel()
 	path := c.b.cfg.TransitMount + "/" + verb + "/" + name
 	resp, err := c.b.call(ctx, http.MethodPut, path, body)
@@ -147,8 +149,8 @@ func (c *Cipher) ask(ctx context.Context, verb, name string, body any) (map[stri
 		if lookErr == nil && !found.there {
 			return nil, fmt.Errorf("%w: it is not in Transit", ports.ErrCustody)
 		}
-		if lookErr == nil && found.unfit() != "" {
-			return nil, fmt.Errorf("%w: %s", ports.ErrCustody, found.unfit())
+		if lookErr == nil && found.unfit(version) != "" {
+			return nil, fmt.Errorf("%w: %s", ports.ErrCustody, found.unfit(version))
 		}
 	}
 	return nil, err
@@ -178,6 +180,7 @@ type transitKey struct {
 	// oldestOpens and oldestSeals are the lowest versions that Transit uses; of
 	// sealing, 0 is all.
 	oldestOpens, oldestSeals int64
+	made                     time.Time // zero where Transit does not tell
 }
 
 // transitKey reads the key of that name, if there is one.
@@ -198,6 +201,11 @@ func describe(data map[string]any) (transitKey, error) {
 	var openErr, sealErr error
 	k.oldestOpens, openErr = integer(data["min_decryption_version"])
 	k.oldestSeals, sealErr = integer(data["min_encryption_version"])
+	if versions, _ := data["keys"].(map[string]any); len(versions) > 0 {
+		if seconds, err := integer(versions[strconv.Itoa(firstVersion)]); err == nil {
+			k.made = time.Unix(seconds, 0)
+		}
+	}
 	if k.kind == "" || openErr != nil || sealErr != nil {
 		return transitKey{}, notVault()
 	}
@@ -216,37 +224,64 @@ func integer(v any) (int64, error) {
 // transitType is AES-256-GCM with a random IV of twelve bytes.
 const transitType = "aes256-gcm96"
 
-// unfit says why tokens cannot be made or opened with the key; empty if they
-// can.
-func (k transitKey) unfit() string {
+// unfit says why tokens cannot be made or opened with that version of the key;
+// empty if they can.
+func (k transitKey) unfit(version int) string {
 	switch {
 	case k.kind != transitType:
 		return "its Transit key is not of the type " + transitType
 	case k.derived:
 		return "its Transit key derives others"
-	case k.oldestOpens > transitVersion || k.oldestSeals > transitVersion:
-		return "its Transit key has a minimum version above 1, which is the one that is used"
+	case k.oldestOpens > int64(version) || k.oldestSeals > int64(version):
+		return "its Transit key has a minimum version above the one that is used"
 	}
 	return ""
 }
 
-// keyName is the name in Transit of a key of g. A group has no dot in its id, so
-// that no two keys have one name.
+// keyName is where a key of g is in Transit: its ring says so.
 //
 // The error wraps ports.ErrCustody: for a key of another custody, one that was
-// destroyed, and an id that Transit takes for no name (framework.GenericNameRegex:
-// it ends with a letter, a digit or "_"; nor may ".." stand in it).
-func (b *Backend) keyName(g group.ID, k key.Key) (string, error) {
+// destroyed, and one whose reference is not that of this key of this group.
+func (b *Backend) keyName(g group.ID, k key.Key) (name string, version int, err error) {
 	if k.Custody != key.VaultTransit {
-		return "", fmt.Errorf("%w: its custody is %s", ports.ErrCustody, k.Custody)
+		return "", 0, fmt.Errorf("%w: its custody is %s", ports.ErrCustody, k.Custody)
 	}
 	if k.State == key.Destroyed {
-		return "", fmt.Errorf("%w: it was destroyed", ports.ErrCustody)
+		return "", 0, fmt.Errorf("%w: it was destroyed", ports.ErrCustody)
 	}
-	return b.nameInTransit(g, k.ID)
+	return parseRef(g, k)
 }
 
-func (b *Backend) nameInTransit(g group.ID, id key.ID) (string, error) {
+// ref is what the ring keeps of a Transit key. A kid names one material: a key
+// that somebody rotates goes on with the version that was made with it.
+func ref(name string) string { return name + ":" + strconv.Itoa(firstVersion) }
+
+// parseRef takes a reference apart, and refuses that of another key. The prefix
+// may be one that was configured before.
+func parseRef(g group.ID, k key.Key) (name string, version int, err error) {
+	name, number, found := strings.Cut(k.Ref, ":")
+	version, numberErr := strconv.Atoi(number)
+	if !found || numberErr != nil || version < 1 {
+		return "", 0, fmt.Errorf("%w: its ring does not say where in Transit it is", ports.ErrCustody)
+	}
+	prefix, ours := strings.CutSuffix(name, "."+string(g)+"."+string(k.ID))
+	if _, err := nameInTransit(prefix, g, k.ID); err != nil {
+		return "", 0, err
+	}
+	if !ours {
+		return "", 0, fmt.Errorf("%w: its ring names another key", ports.ErrCustody)
+	}
+	return name, version, nil
+}
+
+// nameInTransit is the name of a new key. Neither a prefix nor a group's id has
+// a dot in it, so that no two keys of whatever prefixes have one name, and a
+// policy for the keys of one prefix covers those of no other.
+//
+// The error wraps ports.ErrCustody: for an id that Transit takes for no name
+// (framework.GenericNameRegex: it ends with a letter, a digit or "_"; nor may
+// ".." stand in it).
+func nameInTransit(prefix string, g group.ID, id key.ID) (string, error) {
 	_, groupErr := group.ParseID(string(g))
 	switch {
 	case groupErr != nil:
@@ -255,17 +290,15 @@ func (b *Backend) nameInTransit(g group.ID, id key.ID) (string, error) {
 		return "", fmt.Errorf("%w: its id is not a kid", ports.ErrCustody)
 	case strings.HasSuffix(string(id), ".") || strings.HasSuffix(string(id), "-") || strings.Contains("."+string(id), ".."):
 		return "", fmt.Errorf("%w: Transit takes no key whose id begins or ends with a dot, ends with a hyphen, or has two dots in a row", ports.ErrCustody)
-	case !FitsTransit(b.cfg.Prefix):
-		return "", fmt.Errorf("%w: Transit takes no key for the prefix %.50q, which must begin with a letter, a digit or '_' and have neither '/' nor '..'", ports.ErrCustody, b.cfg.Prefix)
+	case !FitsTransit(prefix):
+		return "", fmt.Errorf("%w: Transit takes no key for the prefix %.50q, which must begin with a letter, a digit or '_' and have neither '/' nor '.'", ports.ErrCustody, prefix)
 	}
-	return b.cfg.Prefix + "-" + string(g) + "." + string(id), nil
+	return prefix + "." + string(g) + "." + string(id), nil
 }
 
-// FitsTransit reports whether the names of Transit keys can begin with prefix
-// (framework.GenericNameRegex).
+// FitsTransit reports whether the names of Transit keys can begin with prefix.
 func FitsTransit(prefix string) bool {
-	return !strings.Contains(prefix, "/") && !strings.Contains(prefix, "..") &&
-		!strings.HasPrefix(prefix, ".") && !strings.HasPrefix(prefix, "-")
+	return prefix != "" && !strings.ContainsAny(prefix, "/.") && !strings.HasPrefix(prefix, "-")
 }
 
 // shownID is the id where it is one, and the beginning of what is none.

@@ -77,7 +77,7 @@ func bareLoop(b *testing.B, client *vaultapi.Client) func() {
 	header := base64.StdEncoding.EncodeToString([]byte(base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"dir","enc":"A256GCM","kid":"k1"}`))))
 	plaintext := base64.StdEncoding.EncodeToString([]byte(transitClaims))
 	return func() {
-		_, err := client.Logical().WriteWithContext(b.Context(), "transit/encrypt/bench-acme.k1", map[string]any{
+		_, err := client.Logical().WriteWithContext(b.Context(), "transit/encrypt/bench.acme.k1", map[string]any{
 			"plaintext": plaintext, "associated_data": header, "key_version": 1,
 		})
 		if err != nil {

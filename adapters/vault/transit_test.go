@@ -31,9 +31,9 @@ const transitClaims = `{"cst":"customer_1","dsh":"abcde","exp":4102444800}`
 func transitPolicy(prefix string) string {
 	return fmt.Sprintf(`
 path "secret/data/%[1]s/*" { capabilities = ["create", "read", "update"] }
-path "transit/encrypt/%[1]s-*" { capabilities = ["update"] }
-path "transit/decrypt/%[1]s-*" { capabilities = ["update"] }
-path "transit/keys/%[1]s-*" { capabilities = ["read", "update", "delete"] }
+path "transit/encrypt/%[1]s.*" { capabilities = ["update"] }
+path "transit/decrypt/%[1]s.*" { capabilities = ["update"] }
+path "transit/keys/%[1]s.*" { capabilities = ["read", "update", "delete"] }
 `, prefix)
 }
 
@@ -59,8 +59,9 @@ func (s *site) transitWith(t *testing.T, cfg vault.Config) (*vault.Cipher, *vaul
 	return vault.NewCipher(b), vault.NewCustody(b), cfg
 }
 
-func transitKey(id key.ID) key.Key {
-	return key.Key{ID: id, State: key.Active, Custody: key.VaultTransit}
+// transitKey is a key as the ring has it of a custody with that prefix.
+func transitKey(prefix string, id key.ID) key.Key {
+	return key.Key{ID: id, State: key.Active, Custody: key.VaultTransit, Ref: prefix + ".acme." + string(id) + ":1"}
 }
 
 func mustCreate(t *testing.T, c *vault.Custody, g group.ID, id key.ID) key.Key {
@@ -97,9 +98,9 @@ func TestTransitCipherAndCustody(t *testing.T) {
 func TestAnyJOSELibraryWithTheExportedKeyOpensAToken(t *testing.T) {
 	eachSite(t, func(t *testing.T, s *site) {
 		cipher, _, cfg := s.transit(t)
-		name := "transit/%s/" + cfg.Prefix + "-acme.k1"
+		name := "transit/%s/" + cfg.Prefix + ".acme.k1"
 		s.do(t, http.MethodPut, fmt.Sprintf(name, "keys"), `{"type":"aes256-gcm96","exportable":true}`)
-		export := s.do(t, http.MethodGet, "transit/export/encryption-key/"+cfg.Prefix+"-acme.k1", "")
+		export := s.do(t, http.MethodGet, "transit/export/encryption-key/"+cfg.Prefix+".acme.k1", "")
 		versions, _ := export.member(t, "data")["keys"].(map[string]any)
 		encoded, _ := versions["1"].(string)
 		material, err := base64.StdEncoding.DecodeString(encoded)
@@ -108,7 +109,7 @@ func TestAnyJOSELibraryWithTheExportedKeyOpensAToken(t *testing.T) {
 		}
 		// A rotation does not change what a kid is.
 		s.do(t, http.MethodPut, fmt.Sprintf(name, "keys")+"/rotate", "{}")
-		token := mustSeal(t, cipher, transitKey("k1"))
+		token := mustSeal(t, cipher, transitKey(cfg.Prefix, "k1"))
 
 		object, err := gojose.ParseEncryptedCompact(token.Text(), []gojose.KeyAlgorithm{gojose.DIRECT}, []gojose.ContentEncryption{gojose.A256GCM})
 		if err != nil {
@@ -135,7 +136,7 @@ func TestAnyJOSELibraryWithTheExportedKeyOpensAToken(t *testing.T) {
 		if token, err = jwe.ParseCompact(string(text)); err != nil {
 			t.Fatal(err)
 		}
-		if got, err = cipher.Open(t.Context(), "acme", transitKey("k1"), token); err != nil || string(got) != transitClaims {
+		if got, err = cipher.Open(t.Context(), "acme", transitKey(cfg.Prefix, "k1"), token); err != nil || string(got) != transitClaims {
 			t.Errorf("Transit opened %q, %v", got, err)
 		}
 	})
@@ -145,10 +146,10 @@ func TestACreatedKeyCannotBeExported(t *testing.T) {
 	eachSite(t, func(t *testing.T, s *site) {
 		_, custody, cfg := s.transit(t)
 		mustCreate(t, custody, "acme", "k1")
-		if r := s.ask(t, s.token, http.MethodGet, "transit/export/encryption-key/"+cfg.Prefix+"-acme.k1", ""); r.status == http.StatusOK {
+		if r := s.ask(t, s.token, http.MethodGet, "transit/export/encryption-key/"+cfg.Prefix+".acme.k1", ""); r.status == http.StatusOK {
 			t.Errorf("exported: %s", r.body)
 		}
-		data := s.do(t, http.MethodGet, "transit/keys/"+cfg.Prefix+"-acme.k1", "").member(t, "data")
+		data := s.do(t, http.MethodGet, "transit/keys/"+cfg.Prefix+".acme.k1", "").member(t, "data")
 		for member, want := range map[string]any{
 			"type": "aes256-gcm96", "exportable": false, "allow_plaintext_backup": false, "derived": false,
 			"deletion_allowed": false, "latest_version": float64(1),
@@ -177,7 +178,7 @@ func TestAKeyThatTransitLostIsRefusedAndNotMadeAnew(t *testing.T) {
 		if !errors.Is(err, ports.ErrCustody) || errors.Is(err, ports.ErrBadTag) || claims != nil {
 			t.Errorf("opened %q, %v, want %v", claims, err, ports.ErrCustody)
 		}
-		if r := s.ask(t, s.token, http.MethodGet, "transit/keys/"+cfg.Prefix+"-acme.k1", ""); r.status != http.StatusNotFound {
+		if r := s.ask(t, s.token, http.MethodGet, "transit/keys/"+cfg.Prefix+".acme.k1", ""); r.status != http.StatusNotFound {
 			t.Errorf("the key is there: %d %s", r.status, r.body)
 		}
 	})
@@ -187,10 +188,10 @@ func TestATokenThatMayDoEverythingMakesNoMissingKeyEither(t *testing.T) {
 	s := realSite(t)
 	cfg := s.tokenConfig()
 	cipher := vault.NewCipher(mustOpen(t, cfg))
-	if _, err := cipher.Seal(t.Context(), "acme", transitKey("k1"), []byte(transitClaims)); !errors.Is(err, ports.ErrCustody) {
+	if _, err := cipher.Seal(t.Context(), "acme", transitKey(cfg.Prefix, "k1"), []byte(transitClaims)); !errors.Is(err, ports.ErrCustody) {
 		t.Errorf("got %v, want %v", err, ports.ErrCustody)
 	}
-	if r := s.ask(t, s.token, http.MethodGet, "transit/keys/"+cfg.Prefix+"-acme.k1", ""); r.status != http.StatusNotFound {
+	if r := s.ask(t, s.token, http.MethodGet, "transit/keys/"+cfg.Prefix+".acme.k1", ""); r.status != http.StatusNotFound {
 		t.Errorf("the key is there: %d %s", r.status, r.body)
 	}
 }
@@ -203,7 +204,7 @@ func TestAnotherKeyOfThatNameIsNotUsed(t *testing.T) {
 		"derived":    `{"type":"aes256-gcm96","derived":true}`,
 		"too-new":    `{}`,
 	} {
-		name := "transit/keys/" + cfg.Prefix + "-acme." + id
+		name := "transit/keys/" + cfg.Prefix + ".acme." + id
 		s.do(t, http.MethodPut, name, settings)
 		if id == "too-new" {
 			s.do(t, http.MethodPut, name+"/rotate", "{}")
@@ -215,7 +216,7 @@ func TestAnotherKeyOfThatNameIsNotUsed(t *testing.T) {
 		if id == "other-type" {
 			continue // ChaCha20-Poly1305 looks alike to whoever seals; Create never made one
 		}
-		if _, err := cipher.Seal(t.Context(), "acme", transitKey(key.ID(id)), []byte(transitClaims)); !errors.Is(err, ports.ErrCustody) {
+		if _, err := cipher.Seal(t.Context(), "acme", transitKey(cfg.Prefix, key.ID(id)), []byte(transitClaims)); !errors.Is(err, ports.ErrCustody) {
 			t.Errorf("%s: sealed: %v", id, err)
 		}
 	}
@@ -246,9 +247,9 @@ func TestWhatCannotBeInTransitIsRefusedWithoutACall(t *testing.T) {
 			b := mustOpen(t, tt.cfg)
 			cipher, custody := vault.NewCipher(b), vault.NewCustody(b)
 			before := fake.Requests()
-			_, sealErr := cipher.Seal(t.Context(), tt.group, transitKey(tt.id), []byte(transitClaims))
+			_, sealErr := cipher.Seal(t.Context(), tt.group, transitKey(tt.cfg.Prefix, tt.id), []byte(transitClaims))
 			_, createErr := custody.Create(t.Context(), tt.group, tt.id)
-			for _, err := range []error{sealErr, createErr, custody.Destroy(t.Context(), tt.group, transitKey(tt.id))} {
+			for _, err := range []error{sealErr, createErr, custody.Destroy(t.Context(), tt.group, transitKey(tt.cfg.Prefix, tt.id))} {
 				if !errors.Is(err, ports.ErrCustody) {
 					t.Errorf("got %v, want %v", err, ports.ErrCustody)
 				}
@@ -272,7 +273,7 @@ func TestALongIVIsRefusedWithoutACall(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := cipher.Open(t.Context(), "acme", transitKey(v.Key.ID), token); !errors.Is(err, ports.ErrCustody) {
+		if _, err := cipher.Open(t.Context(), "acme", transitKey("svc", v.Key.ID), token); !errors.Is(err, ports.ErrCustody) {
 			t.Errorf("got %v, want %v", err, ports.ErrCustody)
 		}
 	}
@@ -343,7 +344,7 @@ func TestWhoeverStopsWaitingForASealIsToldSo(t *testing.T) {
 	cipher, _, _ := fakeSite(vaultfake.Start(t)).transit(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := cipher.Seal(ctx, "acme", transitKey("k1"), []byte(transitClaims)); err != context.Canceled { //nolint:errorlint // as it is
+	if _, err := cipher.Seal(ctx, "acme", transitKey("svc", "k1"), []byte(transitClaims)); err != context.Canceled { //nolint:errorlint // as it is
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }

@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// maxAnswer is the longest answer that is read. A value of KV has at most
-	// 1 MiB, which escaping can make larger.
-	maxAnswer = 8 << 20
+	// maxAnswer is the longest answer that is read. A secret of KV is stored as
+	// JSON of at most 1 MiB.
+	maxAnswer = 3 << 20
 	// maxIdle is how many connections to one server wait for their next request.
 	maxIdle = 64
 )
@@ -116,7 +116,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			var unsent *unsentError
 			if hop > 0 && errors.As(err, &unsent) {
-				err = &redirected{"redirects to " + req.URL.Host + ", which cannot be reached"}
+				err = &redirected{"redirects to " + req.URL.Host + ", which cannot be reached"} // one of the configured
 			}
 			return nil, err
 		}
@@ -147,7 +147,8 @@ func (g *guard) target(from *url.URL, location string) (*url.URL, error) {
 		return nil, &redirected{"redirects to nowhere"}
 	}
 	if !g.origins[origin(u)] {
-		return nil, &redirected{fmt.Sprintf("redirects to %.100q, which is none of the configured addresses", origin(u))}
+		// Where to is not said: the location may repeat the token.
+		return nil, &redirected{"redirects to an address that is none of those configured"}
 	}
 	return u, nil
 }

@@ -86,7 +86,7 @@ func TestATokenGoesToNoServerThatWasNotConfigured(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			first := standby(t, c.status, func(*http.Request) string { return c.to })
 			cfg := vault.Config{
-				Addresses: []string{first.URL}, RequireAtStart: true, WriteTimeout: time.Second,
+				Addresses: []string{first.URL}, RequireAtStart: true, CallTimeout: time.Second,
 				Auth: vault.AuthConfig{Method: vault.MethodToken, Token: newSecret("hvs.canary")},
 			}
 			_, _, err := vault.Open(t.Context(), cfg)
@@ -199,7 +199,7 @@ func TestARenewedCertificateIsShownOnTheNextHandshake(t *testing.T) {
 	}
 	show("first")
 	cfg := vault.Config{
-		Addresses: []string{server.URL}, WriteTimeout: 2 * time.Second,
+		Addresses: []string{server.URL}, CallTimeout: 2 * time.Second,
 		TLS:  vault.TLSConfig{CAFile: certificateFile(t, server), CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")},
 		Auth: vault.AuthConfig{Method: vault.MethodCert},
 	}

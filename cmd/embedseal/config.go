@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"embedseal/adapters/vault"
 	"embedseal/configs"
 )
 
@@ -32,6 +33,9 @@ func (p *program) configValidateCommand() *cobra.Command {
 	c.RunE = func(*cobra.Command, []string) error {
 		return verb(func() error {
 			cfg, err := load()
+			if err == nil {
+				err = serveable(cfg)
+			}
 			var invalid *configs.Invalid
 			if errors.As(err, &invalid) && p.output == "json" {
 				if err := p.printJSON(map[string]any{"valid": false, "faults": invalid.Faults}); err != nil {
@@ -80,4 +84,24 @@ func (p *program) configShowCommand() *cobra.Command {
 		})
 	}
 	return c
+}
+
+// serveable finds what serve would refuse beyond the settings themselves: what it
+// has nowhere to write to, and files and variables that the adapter of Vault
+// looks at.
+func serveable(cfg configs.Config) error {
+	if cfg.Store != storeVault {
+		return nil
+	}
+	var faults []configs.Fault
+	if err := vault.Validate(vaultConfig(cfg)); err != nil {
+		faults = append(faults, configs.Fault{Key: "vault", Source: "what it names", Detail: err.Error()})
+	}
+	if cfg.Audit.Path == "" {
+		faults = append(faults, configs.Fault{Key: "audit.path", Source: "default", Detail: noAuditPath})
+	}
+	if faults == nil {
+		return nil
+	}
+	return &configs.Invalid{Faults: faults}
 }

@@ -100,7 +100,7 @@ func TestTheDocumentationNamesEveryVerbItsFlagsAndItsMembers(t *testing.T) {
 }
 
 func TestTheDocumentationNamesEveryFlagThatItNamesRightly(t *testing.T) {
-	known := map[string]bool{"--output": true, "--config": true, "--help": true, "--name": true}
+	known := map[string]bool{"--output": true, "--config": true, "--help": true, "--version": true, "--name": true}
 	for _, c := range verbs() {
 		for _, f := range flagsOf(c) {
 			known["--"+f.Name] = true

@@ -78,8 +78,9 @@ func (p *program) examine(ctx context.Context, cfg configs.Config, duty string) 
 		return err
 	}
 	d := diagnosis{OK: true, Store: cfg.Store, Duty: duty}
-	for _, f := range found {
-		needed := slices.Contains(usesOf(duty, cfg.Custody), f.Use)
+	uses := usesOf(duty, cfg.Custody == key.VaultTransit || found.TransitKeys)
+	for _, f := range found.Findings {
+		needed := slices.Contains(uses, f.Use)
 		d.OK = d.OK && (f.OK || !needed)
 		d.Findings = append(d.Findings, finding{f.Use, f.Check, f.OK, needed, f.Detail, f.Remedy})
 	}
@@ -95,12 +96,12 @@ func (p *program) examine(ctx context.Context, cfg configs.Config, duty string) 
 }
 
 // usesOf are the uses that matter to a server.
-func usesOf(duty string, custody key.Custody) []string {
+func usesOf(duty string, transit bool) []string {
 	uses := []string{vault.UseAny, vault.UseMint}
 	if duty == dutyAdminister {
 		uses = append(uses, vault.UseAdminister)
 	}
-	if custody != key.VaultTransit {
+	if !transit {
 		return uses
 	}
 	if uses = append(uses, vault.UseTransitMint); duty == dutyAdminister {

@@ -21,8 +21,9 @@ const (
 )
 
 const exitCodesHelp = `Exit codes: 0 done; 1 failed; 2 wrong usage; 3 faults in the configuration;
-4 the store is missing, held by another process, or unreadable; 5 the listen
-address is taken; 6 the server refused, or the token is not good.`
+4 the store is missing, held by another process, or unreadable, or Vault refuses
+this service; 5 the listen address is taken; 6 the server refused, or the token is
+not good.`
 
 // usageError is the caller's mistake on the command line.
 type usageError struct{ err error }

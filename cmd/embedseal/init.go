@@ -87,10 +87,13 @@ func (p *program) initialise(ctx context.Context, cfg configs.Config) error {
 	if tightened {
 		p.warn("embedseal: closed %s to other users (mode 0700)", dir)
 	}
-	if inDataDir(cfg.Store) {
-		if err := ensureStore(ctx, cfg, dir); err != nil {
-			return err
-		}
+	unlock, err := dir.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := ensureStore(ctx, cfg, dir); err != nil {
+		return err
 	}
 	s, release, err := openWhenFree(ctx, cfg)
 	if err != nil {
@@ -135,9 +138,10 @@ func ownDirectory(dir datadir.Dir) error {
 
 // ensureStore makes the master key and the store, in this order, so that a kill
 // between the two leaves nothing that cannot be opened. A store that is there
-// without its key gets no new one: nothing could be read with it.
+// without its key gets no new one: nothing could be read with it. Vault is there
+// already.
 func ensureStore(ctx context.Context, cfg configs.Config, dir datadir.Dir) error {
-	if dir.Has(storeName(cfg.Store)) {
+	if inDataDir(cfg.Store) && dir.Has(storeName(cfg.Store)) {
 		master, err := masterKey(cfg, dir)
 		if err != nil {
 			return err
@@ -149,6 +153,9 @@ func ensureStore(ctx context.Context, cfg configs.Config, dir datadir.Dir) error
 			return fmt.Errorf("%w: %s holds a %s store already; use --store %s, or another --data-dir",
 				ports.ErrExists, dir, other, other)
 		}
+	}
+	if !inDataDir(cfg.Store) {
+		return nil
 	}
 	master := cfg.MasterKey
 	if master.IsZero() {
@@ -195,7 +202,12 @@ func bootstrap(ctx context.Context, dir datadir.Dir, s stores, auditor ports.Aud
 	missing := err != nil
 	text := b.NewAPIToken(firstGroup)
 	if missing {
-		// A token that no killed init left is an old store's, perhaps a leaked one.
+		// A token that no killed init left is an old store's, perhaps a leaked one. A
+		// store in Vault may still be there, and this the only copy of its token.
+		if s.Reserve != nil && dir.Has(datadir.APIToken) && !dir.Has(datadir.Pending) {
+			return made, fmt.Errorf("%w: %s holds the token of another store; name another --data-dir, or move it away",
+				ports.ErrExists, dir.Path(datadir.APIToken))
+		}
 		if !dir.Has(datadir.Pending) {
 			if err = dir.Remove(datadir.APIToken); err != nil {
 				return made, err
@@ -213,41 +225,43 @@ func bootstrap(ctx context.Context, dir datadir.Dir, s stores, auditor ports.Aud
 		return made, err
 	}
 	made.KeyID, made.Custody = string(done.Key.ID), done.Key.Custody.String()
-	if made.Created = done.Created; !made.Created && dir.Has(datadir.Pending) {
-		if made.Created, err = madeHere(ctx, dir, s); err != nil {
+	pending := dir.Has(datadir.Pending)
+	if !done.Created {
+		// The token in the directory is this group's, or nobody's: of a killed init
+		// that lost a race, or another store's.
+		var known bool
+		if text, known, err = tokenOf(ctx, dir, s); err != nil {
+			return made, err
+		}
+		if !known && pending {
+			err = dir.Remove(datadir.APIToken)
+		}
+		if !known {
+			made.APITokenFile = ""
 			return made, err
 		}
 	}
-	if made.Created {
-		if text, err = dir.Read(datadir.APIToken); err != nil {
-			return made, err
-		}
+	if made.Created = done.Created || pending; made.Created {
 		made.APIToken, made.KeyValue = text.Reveal(), done.Key.Secret.Reveal()
-	} else if !dir.Has(datadir.APIToken) {
-		made.APITokenFile = ""
 	}
 	return made, nil
 }
 
-// madeHere reports whether the group knows the token that a killed init left in
-// the directory. In a store that is shared another init may have been first, and
-// then that token is nobody's.
-func madeHere(ctx context.Context, dir datadir.Dir, s stores) (bool, error) {
-	text, err := dir.Read(datadir.APIToken)
+// tokenOf is the token in the directory, and whether the group knows it.
+func tokenOf(ctx context.Context, dir datadir.Dir, s stores) (text secret.Text, known bool, err error) {
+	text, err = dir.Read(datadir.APIToken)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return text, false, nil
 	}
 	if err != nil {
-		return false, err
+		return text, false, err
 	}
 	g, err := s.Groups.Group(ctx, firstGroup)
 	if err != nil {
-		return false, fmt.Errorf("look for the group %s: %w", firstGroup, err)
+		return text, false, fmt.Errorf("look for the group %s: %w", firstGroup, err)
 	}
-	if _, known := g.Token(apitoken.DigestOf(text)); known {
-		return true, nil
-	}
-	return false, dir.Remove(datadir.APIToken)
+	_, known = g.Token(apitoken.DigestOf(text))
+	return text, known, nil
 }
 
 func (p *program) showInit(cfg configs.Config, made initialised) error {

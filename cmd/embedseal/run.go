@@ -58,7 +58,7 @@ func (p *program) root() *cobra.Command {
 			"Begin with: embedseal serve --dev\n" +
 			"Or, to keep what is made: embedseal init && embedseal serve\n\n" +
 			exitCodesHelp,
-		SilenceUsage: true, SilenceErrors: true,
+		Version: p.version, SilenceUsage: true, SilenceErrors: true,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 		PersistentPreRunE: func(*cobra.Command, []string) error {

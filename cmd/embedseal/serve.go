@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,7 @@ import (
 	"embedseal/adapters/httpapi"
 	"embedseal/app"
 	"embedseal/configs"
+	"embedseal/ports"
 )
 
 // service is what serve runs.
@@ -80,8 +82,7 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 	log := p.logger(cfg.Log)
 	dir := datadir.At(cfg.DataDir)
 	if cfg.Store == storeVault && cfg.Audit.Path == "" {
-		return &failed{code: exitConfig, err: errors.New("audit.path is not set: with the store vault a server has no data directory " +
-			"that the audit log could go to; name a file, or - for standard error")}
+		return &failed{code: exitConfig, err: errors.New("audit.path " + noAuditPath)}
 	}
 	cfg.Vault.Log = log
 	s, release, err := openStores(ctx, cfg)
@@ -119,11 +120,32 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 		attrs = append(attrs, "ops", opsAddr.String())
 	}
 	log.Info("serving", attrs...)
+	if s.Reserve != nil {
+		watching, endWatch := context.WithCancel(ctx)
+		defer endWatch()
+		go run.Ops.Watch(watching, watchInterval)
+		warnOfNoGroup(ctx, s, log)
+	}
 	if err := run.listen(ctx); err != nil {
 		return err
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// noAuditPath is what is wrong with leaving it out.
+const noAuditPath = "is not set: with the store vault a server has no data directory that the audit log could go to; name a file, or - for standard error"
+
+// watchInterval is how often a store is looked after that may be away.
+const watchInterval = 5 * time.Second
+
+// warnOfNoGroup tells the operator why every caller gets 401, where the store has
+// not been initialised, or the prefix is another one.
+func warnOfNoGroup(ctx context.Context, s stores, log *slog.Logger) {
+	if _, err := s.Groups.Group(ctx, firstGroup); errors.Is(err, ports.ErrNotFound) {
+		log.Warn("the group that init makes is not there; if no other was made, run embedseal init, or see vault.mount and vault.prefix",
+			"group", string(firstGroup))
+	}
 }
 
 // listen serves both listeners until ctx is done, or one of them fails. The

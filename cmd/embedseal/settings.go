@@ -52,7 +52,8 @@ func (p *program) settings(c *cobra.Command, paths ...string) func() (configs.Co
 		}
 	}
 	return func() (configs.Config, error) {
-		in := configs.Input{File: p.configFile, Environ: p.environ, Flags: map[string]string{}, Unread: unread(paths)}
+		in := configs.Input{File: p.configFile, Environ: p.environ, Flags: map[string]string{}, Unread: unread(paths),
+			NoStore: len(paths) > 0 && !slices.Contains(paths, "store")}
 		for name, path := range byFlag {
 			if f := c.Flags().Lookup(name); f.Changed {
 				in.Flags[path] = f.Value.String()

@@ -16,6 +16,7 @@ import (
 	"embedseal/adapters/jose"
 	"embedseal/adapters/vault"
 	"embedseal/configs"
+	"embedseal/domain/key"
 	"embedseal/domain/secret"
 	"embedseal/ports"
 )
@@ -49,7 +50,10 @@ func openStores(ctx context.Context, cfg configs.Config) (stores, func(), error)
 		return openVault(ctx, cfg)
 	}
 	dir := datadir.At(cfg.DataDir)
-	if !dir.Has(storeName(cfg.Store)) {
+	if err := dir.Look(storeName(cfg.Store)); err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			return stores{}, nil, unusable(err)
+		}
 		return stores{}, nil, fmt.Errorf("%w: no %s store in %s; make one with: embedseal init --data-dir %s --store %s",
 			ports.ErrNotFound, cfg.Store, dir, dir, cfg.Store)
 	}
@@ -70,6 +74,9 @@ func openStores(ctx context.Context, cfg configs.Config) (stores, func(), error)
 // was read is kept for a time. Keys can be in either custody.
 func openVault(ctx context.Context, cfg configs.Config) (stores, func(), error) {
 	s, release, err := vaultStores(ctx, vaultConfig(cfg))
+	if errors.Is(err, ports.ErrDenied) {
+		err = fmt.Errorf("%w; embedseal doctor tells what is missing", err)
+	}
 	if err != nil {
 		return stores{}, nil, unusable(err)
 	}
@@ -84,6 +91,7 @@ func openVault(ctx context.Context, cfg configs.Config) (stores, func(), error) 
 // again on every log-in.
 func vaultConfig(cfg configs.Config) vault.Config {
 	v := cfg.Vault
+	v.UsesTransit = cfg.Custody == key.VaultTransit
 	if v.Auth.TokenFile != "" {
 		v.Auth.Token = secret.Text{}
 	}

@@ -151,7 +151,7 @@ func TestMintingGoesOnWhileVaultIsSealedAndReadyzSaysSo(t *testing.T) {
 	fake.Unseal()
 	untilReady(t, s.ops(t), 200, "ready", "")
 	s.stop(t)
-	if !strings.Contains(s.stderr.String(), "code=store_sealed") || !strings.Contains(s.stderr.String(), "ready again") {
+	if !strings.Contains(s.stderr.String(), "code=store_sealed") || !strings.Contains(s.stderr.String(), "the store answers again") {
 		t.Errorf("the log does not tell:\n%s", s.stderr.String())
 	}
 }

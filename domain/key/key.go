@@ -86,6 +86,9 @@ type Key struct {
 	// Secret is the value, for the custody [Material] and until the key is
 	// destroyed; otherwise zero.
 	Secret Secret
+	// Ref is what the key's custody finds the material by: for [VaultTransit] the
+	// name of the Transit key, a colon, and its version. Empty for [Material].
+	Ref string
 	// CreatedAt is in UTC, to the second.
 	CreatedAt time.Time
 }
@@ -111,10 +114,28 @@ func (k Key) valid() error {
 	case hasMaterial != wantMaterial:
 		return fmt.Errorf("%w: %s is %s in custody %s: material present is %t, must be %t",
 			ErrInvalid, k.ID, k.State, k.Custody, hasMaterial, wantMaterial)
+	case k.Custody == Material && k.Ref != "", k.Custody != Material && k.State != Destroyed && k.Ref == "":
+		return fmt.Errorf("%w: %s is %s in custody %s: a reference is for a custody outside of the ring, and such a key needs one",
+			ErrInvalid, k.ID, k.State, k.Custody)
+	case !validRef(k.Ref):
+		return fmt.Errorf("%w: the reference of %s is not 1 to %d printable ASCII characters without spaces", ErrInvalid, k.ID, maxRef)
 	case hasMaterial:
 		if err := checkValue(k.Secret.Reveal()); err != nil {
 			return fmt.Errorf("%s: %w", k.ID, err)
 		}
 	}
 	return nil
+}
+
+// maxRef is the longest reference, in bytes.
+const maxRef = 255
+
+// validRef lets the empty text through.
+func validRef(ref string) bool {
+	for i := range len(ref) {
+		if ref[i] <= ' ' || ref[i] > '~' {
+			return false
+		}
+	}
+	return len(ref) <= maxRef
 }

@@ -99,6 +99,14 @@ func TestARingIsNotPutTogetherFromWhatContradictsItself(t *testing.T) {
 	short.Secret = key.Secret{Text: secret.New("canary")}
 	transit := active(t, "a")
 	transit.Custody = key.VaultTransit
+	lost := transit
+	lost.Secret = key.Secret{}
+	spaced := lost
+	spaced.Ref = "svc.acme.a :1"
+	long := lost
+	long.Ref = strings.Repeat("r", 256)
+	both := active(t, "a")
+	both.Ref = "svc.acme.a:1"
 	nowhere := active(t, "a")
 	nowhere.Custody = key.CustodyUnknown
 	custody3 := active(t, "a")
@@ -122,6 +130,10 @@ func TestARingIsNotPutTogetherFromWhatContradictsItself(t *testing.T) {
 		"material of another length":        {[]key.Key{short}, ""},
 		"a destroyed key with material":     {[]key.Key{full}, ""},
 		"a key in Transit with material":    {[]key.Key{transit}, ""},
+		"a key in Transit without its name": {[]key.Key{lost}, ""},
+		"a reference with a space":          {[]key.Key{spaced}, ""},
+		"a reference without end":           {[]key.Key{long}, ""},
+		"a reference beside material":       {[]key.Key{both}, ""},
 		"a key in no custody":               {[]key.Key{nowhere}, ""},
 		"a custody that is none":            {[]key.Key{custody3}, ""},
 		"a state that is none":              {[]key.Key{state4}, ""},

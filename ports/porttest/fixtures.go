@@ -75,6 +75,9 @@ func everyRing(t *testing.T, defaultID key.ID) key.Ring {
 			if custody != key.Material || state == key.Destroyed {
 				k.Secret = key.Secret{}
 			}
+			if custody != key.Material {
+				k.Ref = "svc.acme." + string(k.ID) + ":1"
+			}
 			keys = append(keys, k)
 		}
 	}

@@ -24,7 +24,7 @@ const (
 	ringText = `{"v":1,"group":"acme","default":"k1","keys":[` +
 		`{"id":"k1","state":"active","custody":"material","secret":"0123456789abcdef0123456789abcdef","created_at":"2026-02-28T23:59:59Z"},` +
 		`{"id":"k2","state":"destroyed","custody":"material"},` +
-		`{"id":"k3","state":"retiring","custody":"vault-transit","created_at":"2026-02-28T23:59:59Z"}]}`
+		`{"id":"k3","state":"retiring","custody":"vault-transit","ref":"embedseal.acme.k3:1","created_at":"2026-02-28T23:59:59Z"}]}`
 	groupText = `{"v":1,"id":"acme","name":"Acme","policy":{"default_lifetime":"PT24H","max_lifetime":"P30D","chart_embedding":true},` +
 		`"tokens":[{"id":"t1","name":"ours","digest":"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",` +
 		`"scopes":["verify","read"],"created_at":"2026-02-28T23:59:59Z","expires_at":"2027-02-28T23:59:59Z"}],` +
@@ -43,7 +43,7 @@ func ring(t *testing.T) key.Ring {
 	r, err := key.NewRing([]key.Key{
 		{ID: "k1", State: key.Active, Custody: key.Material, Secret: value, CreatedAt: instant()},
 		{ID: "k2", State: key.Destroyed, Custody: key.Material},
-		{ID: "k3", State: key.Retiring, Custody: key.VaultTransit, CreatedAt: instant()},
+		{ID: "k3", State: key.Retiring, Custody: key.VaultTransit, Ref: "embedseal.acme.k3:1", CreatedAt: instant()},
 	}, "k1")
 	if err != nil {
 		t.Fatal(err)

@@ -45,6 +45,9 @@ func TestEveryRingIsReadBackAsItWasWritten(t *testing.T) {
 				ID: key.ID(id), State: key.State(rapid.IntRange(0, 3).Draw(t, "state")),
 				Custody: rapid.SampledFrom([]key.Custody{key.Material, key.VaultTransit}).Draw(t, "custody"), CreatedAt: times().Draw(t, "created"),
 			}
+			if k.Custody == key.VaultTransit {
+				k.Ref = rapid.StringMatching(`[!-~]{1,40}`).Draw(t, "ref")
+			}
 			if k.Custody == key.Material && k.State != key.Destroyed {
 				var err error
 				if k.Secret, err = key.ParseSecret(rapid.StringMatching(`[!-~]{32}`).Draw(t, "secret")); err != nil {

@@ -20,6 +20,7 @@ type keyDocument struct {
 	State     string     `json:"state"`
 	Custody   string     `json:"custody"`
 	Secret    string     `json:"secret,omitempty"`
+	Ref       string     `json:"ref,omitempty"`
 	CreatedAt *time.Time `json:"created_at,omitempty"`
 }
 
@@ -36,7 +37,7 @@ func EncodeRing(g group.ID, r key.Ring) ([]byte, error) {
 	for i, k := range keys {
 		d.Keys[i] = keyDocument{
 			ID: string(k.ID), State: k.State.String(), Custody: k.Custody.String(),
-			Secret: k.Secret.Reveal(), CreatedAt: instant(k.CreatedAt),
+			Secret: k.Secret.Reveal(), Ref: k.Ref, CreatedAt: instant(k.CreatedAt),
 		}
 	}
 	return encode(what, d)
@@ -81,7 +82,7 @@ func (d keyDocument) key() (key.Key, bool) {
 	if err != nil {
 		return key.Key{}, false
 	}
-	k := key.Key{ID: id, State: state, Custody: custody, CreatedAt: fromInstant(d.CreatedAt)}
+	k := key.Key{ID: id, State: state, Custody: custody, Ref: d.Ref, CreatedAt: fromInstant(d.CreatedAt)}
 	if d.Secret == "" {
 		return k, true
 	}

@@ -217,7 +217,7 @@ func (s *Server) tokenAdmin(c *call, verb string) answer {
 	switch verb {
 	case "lookup-self":
 		return answer{mount: "token", data: map[string]any{
-			"id": c.bearer, "policies": c.token.policies, "renewable": c.token.renewable,
+			"id": c.bearer, "path": "auth/token/create", "policies": c.token.policies, "renewable": c.token.renewable,
 			"ttl": int(remaining(c.token).Seconds()), "creation_ttl": int(c.token.ttl.Seconds()), "type": "service",
 		}}
 	case "renew-self":

@@ -158,8 +158,12 @@ func (s *Server) mount(table map[string]string, c *call, name, kind string) answ
 }
 
 // preflight tells a mount to whoever may do anything below it.
-func (s *Server) preflight(c *call, name string) answer {
+func (s *Server) preflight(c *call, asked string) answer {
+	name, _ := s.mountOf(asked)
 	kind, found := s.mounts[name]
+	if !found {
+		name = asked
+	}
 	if !found || !c.token.isRoot() && !s.anythingBelow(c.token, name+"/") {
 		return failed(http.StatusForbidden,
 			fmt.Sprintf("preflight capability check returned 403, please ensure client's policies grant access to path %q", name+"/"))

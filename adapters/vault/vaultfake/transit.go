@@ -57,6 +57,9 @@ func (s *Server) transit(c *call, mount, path string) answer {
 	case "keys":
 		return s.transitKeys(c, mount, id, name, verb)
 	case "encrypt":
+		if kind := text(c.body, "type"); k == nil && kind != "" && kind != "aes256-gcm96" {
+			return failed(http.StatusBadRequest, "unknown key type "+kind)
+		}
 		if k == nil { // the trap that a policy without "create" closes
 			k = newTransitKey("aes256-gcm96", false)
 			s.keys[id] = k
