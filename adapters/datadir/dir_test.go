@@ -1,12 +1,14 @@
 package datadir_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"embedseal/adapters/datadir"
 	"embedseal/domain/secret"
@@ -75,5 +77,54 @@ func TestOfManyWritersOneWinsAndAllReadItsText(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir.String()); err != nil || len(left) != 0 {
 		t.Errorf("temporary files are left: %v, %v", left, err)
+	}
+}
+
+func TestALockedDirectoryIsWaitedFor(t *testing.T) {
+	dir := datadir.At(t.TempDir())
+	release, err := dir.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := dir.Lock(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a locked directory is locked again: %v", err)
+	}
+	go func() {
+		time.Sleep(50 * time.Millisecond)
+		release()
+	}()
+	again, err := dir.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	again()
+	if _, err := datadir.At(filepath.Join(dir.String(), "none")).Lock(t.Context()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWhatMayNotBeSeenIsNotMissing(t *testing.T) {
+	if os.Geteuid() == 0 {
+		// Root sees everything; a file where a directory should be stands in.
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := datadir.At(filepath.Join(dir, "file")).Look("store.db"); err == nil || errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("got %v", err)
+		}
+	} else {
+		dir := t.TempDir()
+		if err := os.Chmod(dir, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := datadir.At(dir).Look("store.db"); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if err := datadir.At(t.TempDir()).Look("store.db"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
 	}
 }

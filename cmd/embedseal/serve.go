@@ -124,7 +124,7 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 		watching, endWatch := context.WithCancel(ctx)
 		defer endWatch()
 		go run.Ops.Watch(watching, watchInterval)
-		warnOfNoGroup(ctx, s, log)
+		warm(ctx, s, log)
 	}
 	if err := run.listen(ctx); err != nil {
 		return err
@@ -139,9 +139,11 @@ const noAuditPath = "is not set: with the store vault a server has no data direc
 // watchInterval is how often a store is looked after that may be away.
 const watchInterval = 5 * time.Second
 
-// warnOfNoGroup tells the operator why every caller gets 401, where the store has
-// not been initialised, or the prefix is another one.
-func warnOfNoGroup(ctx context.Context, s stores, log *slog.Logger) {
+// warm reads the group that init made, so that minting in it outlives an outage
+// from the first moment on. Where it is not there it tells the operator why every
+// caller gets 401: the store has not been initialised, or the prefix is another.
+func warm(ctx context.Context, s stores, log *slog.Logger) {
+	_, _ = s.Keys.Ring(ctx, firstGroup)
 	if _, err := s.Groups.Group(ctx, firstGroup); errors.Is(err, ports.ErrNotFound) {
 		log.Warn("the group that init makes is not there; if no other was made, run embedseal init, or see vault.mount and vault.prefix",
 			"group", string(firstGroup))

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -283,6 +284,57 @@ func TestTwoInitsOnOneVaultMakeOneGroup(t *testing.T) {
 	}
 }
 
+func TestOfTwoInitsAtTheSameTimeOneMakesTheGroup(t *testing.T) {
+	t.Parallel()
+	for _, shared := range []bool{true, false} { // one data directory, or one each
+		for round := range 10 {
+			_, v := fakeVault(t)
+			other := v
+			if !shared {
+				other.dir = t.TempDir()
+			}
+			var made [2]initialised
+			var both sync.WaitGroup
+			for i, site := range []vaultSite{v, other} {
+				both.Go(func() { made[i] = site.init(t, site.world()) })
+			}
+			both.Wait()
+			if made[1].Created {
+				made[0], made[1] = made[1], made[0]
+				v, other = other, v
+			}
+			if !made[0].Created || made[1].Created || made[1].APIToken != "" || made[0].KeyID != made[1].KeyID {
+				t.Fatalf("shared %v, round %d: made %+v and %+v", shared, round, made[0], made[1])
+			}
+			s := v.world().serve(t)
+			if a := post(t, s.address, made[0].APIToken, goodBody); a.status != http.StatusOK {
+				t.Fatalf("the token that was shown does not work: %d %s", a.status, a.text)
+			}
+			if got := strings.TrimSpace(contents(t, filepath.Join(v.dir, "init", "api-token"))); got != made[0].APIToken {
+				t.Error("the file holds another token than was shown")
+			}
+			if _, err := os.Stat(filepath.Join(other.dir, "init", "api-token")); !shared && err == nil {
+				t.Error("the one that made nothing leaves a token")
+			}
+			s.stop(t)
+		}
+	}
+}
+
+func TestInitDoesNotWriteOverTheTokenOfAnotherStore(t *testing.T) {
+	t.Parallel()
+	_, v := fakeVault(t)
+	first := v.init(t, v.world())
+	v.world("EMBEDSEAL_VAULT_PREFIX=other").run(t, "init").want(t, exitFailure, "api-token holds the token of another store")
+	if got := strings.TrimSpace(contents(t, filepath.Join(v.dir, "init", "api-token"))); got != first.APIToken {
+		t.Error("it was written over")
+	}
+	// A store that is there already, and a directory of another one.
+	bolt := filepath.Join(t.TempDir(), "data")
+	initialise(t, bolt, storeBbolt)
+	v.world("EMBEDSEAL_DATA_DIR="+bolt).run(t, "init").want(t, exitFailure, "holds a bbolt store already")
+}
+
 // An init that lost the race against another one, and was killed, has left a
 // token that no group knows. It is not shown as if it were one.
 func TestATokenThatAnInitLeftAndNoGroupKnowsIsRemoved(t *testing.T) {
@@ -355,4 +407,70 @@ func TestTheDoctorTellsWhatThisServerLacks(t *testing.T) {
 	v.world("VAULT_TOKEN=x").run(t, "doctor", "--duty", "mint").want(t, exitOK)
 	v.token = "nobody's"
 	v.world().run(t, "doctor", "--output", "json").want(t, exitFailure)
+}
+
+func TestAnOutageIsInTheLogAlthoughNobodyProbes(t *testing.T) {
+	t.Parallel()
+	fake, v := fakeVault(t)
+	v.init(t, v.world())
+	s := v.world("EMBEDSEAL_OPS_LISTEN=").serve(t)
+	fake.Seal()
+	s.says(t, "the store is away", "code=store_sealed", "minting_goes_on_until=")
+	fake.Unseal()
+	s.says(t, "the store answers again")
+}
+
+// says waits until the log has those words.
+func (s *site) says(t *testing.T, words ...string) {
+	t.Helper()
+	for deadline := time.Now().Add(patient); ; time.Sleep(20 * time.Millisecond) {
+		missing := ""
+		for _, w := range words {
+			if !strings.Contains(s.stderr.String(), w) {
+				missing = w
+			}
+		}
+		if missing == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the log does not say %q:\n%s", missing, s.stderr.String())
+		}
+	}
+}
+
+func TestAServerWithoutItsGroupSaysSo(t *testing.T) {
+	t.Parallel()
+	_, v := fakeVault(t)
+	s := v.world().serve(t)
+	s.says(t, "the group that init makes is not there", "run embedseal init")
+}
+
+func TestReadyzIsNotDegradedWhereEveryKeyIsInTransit(t *testing.T) {
+	t.Parallel()
+	fake, v := fakeVault(t)
+	w := v.world("EMBEDSEAL_CUSTODY=vault-transit")
+	made := v.init(t, w)
+	s := w.serve(t)
+	if a := post(t, s.address, made.APIToken, goodBody); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.text)
+	}
+	fake.Seal()
+	untilReady(t, s.ops(t), 503, "unavailable", "store_sealed")
+}
+
+func TestTheConfigurationOfVaultIsCheckedWhole(t *testing.T) {
+	t.Parallel()
+	_, v := fakeVault(t)
+	v.world().run(t, "config", "validate").want(t, exitOK)
+	v.world("EMBEDSEAL_AUDIT_PATH=", "EMBEDSEAL_VAULT_CA_FILE="+filepath.Join(v.dir, "none")).
+		run(t, "config", "validate").want(t, exitConfig, "audit.path (default): is not set", "read the CA file")
+	o := world{environ: []string{"EMBEDSEAL_VAULT_ADDRESSES=" + v.address, "EMBEDSEAL_VAULT_AUTH=token"}}.run(t, "config", "validate").want(t, exitOK)
+	if !strings.Contains(o.stderr, "vault: is set, and not used: the store is bbolt") {
+		t.Errorf("it says %q", o.stderr)
+	}
+	// Verbs that open no store do not care.
+	if o := (world{environ: []string{"EMBEDSEAL_CUSTODY=vault-transit"}, stdin: vector12}).run(t, "inspect").want(t, exitOK); o.stderr != "" {
+		t.Errorf("inspect says %q", o.stderr)
+	}
 }
