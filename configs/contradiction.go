@@ -45,7 +45,7 @@ func (l *loader) vaultContradictions(c Config) {
 		l.refuse("vault.cert_file", "and vault.key_file go together: one of them is empty")
 	}
 	if c.Custody == key.VaultTransit && !vault.FitsTransit(v.Prefix) {
-		l.refuse("vault.prefix", "cannot begin the name of a Transit key: it must begin with a letter, a digit or _, and have neither / nor ..")
+		l.refuse("vault.prefix", "cannot begin the name of a Transit key: it must begin with a letter, a digit or _, and have neither / nor .")
 	}
 	l.vaultAuthContradictions(v.Auth)
 }

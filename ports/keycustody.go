@@ -11,10 +11,11 @@ import (
 // Create returned: whoever creates writes the ring afterwards, and whoever
 // destroys does so before the ring forgets.
 type KeyCustody interface {
-	// Create makes material for a new key of g. The key it returns is active,
-	// and its CreatedAt is left to the caller.
+	// Create makes material for a new key of g. The key it returns is active, has
+	// in Ref what its cipher and Destroy find it by, and its CreatedAt is left to
+	// the caller.
 	//
-	// Errors: ErrExists, ErrUnavailable, ErrUnknownOutcome.
+	// Errors: ErrExists, ErrUnavailable (ErrReadOnly among it), ErrUnknownOutcome.
 	Create(ctx context.Context, g group.ID, id key.ID) (key.Key, error)
 
 	// Destroy removes what Create made outside the ring. A key that is not there

@@ -26,7 +26,7 @@ type KeyStore interface {
 	// does not call the store. If change fails nothing is written and its error
 	// comes back as it was.
 	//
-	// Errors: ErrConflict after a few lost races, ErrUnavailable, ErrCorrupt,
-	// ErrUnknownOutcome.
+	// Errors: ErrConflict after a few lost races, ErrUnavailable (ErrReadOnly among
+	// it), ErrCorrupt, ErrUnknownOutcome (ErrNotPurged among it).
 	UpdateRing(ctx context.Context, g group.ID, change func(key.Ring) (key.Ring, error)) error
 }

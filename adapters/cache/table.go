@@ -25,8 +25,10 @@ const (
 	// as away: until the next one, begun retryEvery later, must have ended.
 	awayFor = retryEvery + refreshTimeout + retryEvery/10
 	// maxUnknown is how many questions about groups of which nothing is known may
-	// be under way: strangers invent names, and Vault may hang.
+	// be under way, and queueFor how long one more waits for its turn: strangers
+	// invent names, and Vault may hang.
 	maxUnknown = 64
+	queueFor   = 250 * time.Millisecond
 )
 
 // errBusy is the answer to one question too many.
@@ -42,7 +44,9 @@ type table[V any] struct {
 	rows      map[group.ID]*row[V]
 	negatives int
 	swept     time.Time // when old negatives were last removed
-	unknown   int       // questions under way about groups of which nothing is known
+	// slots holds one item for each question under way about a group of which
+	// nothing is known.
+	slots chan struct{}
 }
 
 // row is what is known of one group. It outlives an invalidation, for the
@@ -73,7 +77,10 @@ type flight[V any] struct {
 
 func newTable[V any](cfg RemoteConfig, clock ports.Clock,
 	fetch func(context.Context, group.ID) (V, error)) *table[V] {
-	return &table[V]{fetch: fetch, cfg: cfg, clock: clock, rows: make(map[group.ID]*row[V])}
+	return &table[V]{
+		fetch: fetch, cfg: cfg, clock: clock,
+		rows: make(map[group.ID]*row[V]), slots: make(chan struct{}, maxUnknown),
+	}
 }
 
 // get answers from what is known, as far as the configuration allows, or asks.
@@ -100,32 +107,78 @@ func (t *table[V]) fresh(id group.ID) (V, bool) {
 }
 
 func (t *table[V]) slow(ctx context.Context, id group.ID) (V, error) {
-	now := t.clock.Now()
-	t.mu.Lock()
-	e := t.row(id)
+	var none V
+	slot := false
+	for {
+		now := t.clock.Now()
+		t.mu.Lock()
+		e := t.row(id)
+		value, known, err := t.answer(id, e, now)
+		if !known && !e.known && e.flight == nil && !slot {
+			t.drop(id, e)
+			t.mu.Unlock()
+			if err := t.queue(ctx); err != nil {
+				return none, err
+			}
+			slot = true
+			continue
+		}
+		var f *flight[V]
+		if !known {
+			taken := slot && e.flight == nil && !e.known
+			f = t.begin(id, e, now, taken)
+			slot = slot && !taken
+		}
+		t.mu.Unlock()
+		if slot {
+			<-t.slots
+		}
+		if known {
+			return value, err
+		}
+		return t.await(ctx, id, f)
+	}
+}
+
+// answer is what is known of id and may be given now, if anything. The lock is
+// held.
+func (t *table[V]) answer(id group.ID, e *row[V], now time.Time) (value V, known bool, err error) {
 	age := now.Sub(e.asked)
 	switch {
 	case e.known && (age < t.cfg.FreshFor || e.away && now.Sub(e.tried) < awayFor && age < t.cfg.FreshFor+t.cfg.Grace):
 		// Fresh but past half its time, or stale and asked for in vain a moment ago:
 		// nobody waits for the refresh.
-		defer t.mu.Unlock()
 		if !e.away || now.Sub(e.tried) >= retryEvery {
-			t.begin(id, e, now)
+			t.begin(id, e, now, false)
 		}
-		return e.value, nil
+		return e.value, true, nil
 	case e.negative && age < min(negativeFor, t.cfg.FreshFor):
-		defer t.mu.Unlock()
-		var none V
-		return none, ports.ErrNotFound
+		return value, true, ports.ErrNotFound
 	}
-	if !e.known && e.flight == nil && t.unknown >= maxUnknown {
-		defer t.mu.Unlock()
-		t.drop(id, e)
-		var none V
-		return none, errBusy
+	return value, false, nil
+}
+
+// queue waits for the turn of a question about a group of which nothing is known.
+func (t *table[V]) queue(ctx context.Context) error {
+	select {
+	case t.slots <- struct{}{}:
+		return nil
+	default:
 	}
-	f := t.begin(id, e, now)
-	t.mu.Unlock()
+	patience := time.NewTimer(queueFor)
+	defer patience.Stop()
+	select {
+	case t.slots <- struct{}{}:
+		return nil
+	case <-patience.C:
+		return errBusy
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// await is the answer of a question, or what may be served in its place.
+func (t *table[V]) await(ctx context.Context, id group.ID, f *flight[V]) (V, error) {
 	select {
 	case <-f.done:
 	case <-ctx.Done():
@@ -159,7 +212,7 @@ func (t *table[V]) renew(id group.ID) bool {
 		return false
 	}
 	if !e.away || now.Sub(e.tried) >= retryEvery {
-		t.begin(id, e, now)
+		t.begin(id, e, now, false)
 	}
 	return true
 }
@@ -201,17 +254,15 @@ func (t *table[V]) row(id group.ID) *row[V] {
 }
 
 // begin asks the store, unless that is being done. The lock is held. The
-// question is nobody's: one caller who gives up does not end it for the others.
-func (t *table[V]) begin(id group.ID, e *row[V], now time.Time) *flight[V] {
+// question is nobody's: one caller who gives up does not end it for the others. It
+// gives back the slot that it was given.
+func (t *table[V]) begin(id group.ID, e *row[V], now time.Time, slot bool) *flight[V] {
 	if e.flight != nil {
 		return e.flight
 	}
 	f := &flight[V]{done: make(chan struct{})}
 	e.flight = f
-	generation, limit, unknown := e.generation, fetchTimeout, !e.known
-	if unknown {
-		t.unknown++
-	}
+	generation, limit := e.generation, fetchTimeout
 	if e.known && now.Sub(e.asked) < t.cfg.FreshFor+t.cfg.Grace {
 		limit = refreshTimeout
 	}
@@ -219,20 +270,20 @@ func (t *table[V]) begin(id group.ID, e *row[V], now time.Time) *flight[V] {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		f.value, f.err = t.fetch(ctx, id)
-		t.land(id, generation, f, now, unknown)
+		t.land(id, generation, f, now)
 		close(f.done)
+		if slot {
+			<-t.slots
+		}
 	}()
 	return f
 }
 
 // land keeps the answer, unless there was an invalidation since the question:
 // then it may be what was there before.
-func (t *table[V]) land(id group.ID, generation uint64, f *flight[V], asked time.Time, unknown bool) {
+func (t *table[V]) land(id group.ID, generation uint64, f *flight[V], asked time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if unknown {
-		t.unknown--
-	}
 	e := t.rows[id]
 	if e == nil || e.generation != generation {
 		return
@@ -325,7 +376,7 @@ func (t *table[V]) writing(id group.ID) (done func(written *V, err error)) {
 			t.forget(e)
 			e.known, e.value, e.asked = true, *written, begun
 			if missed {
-				t.begin(id, e, now)
+				t.begin(id, e, now, false)
 			}
 			return
 		case done || e.negative:
@@ -335,7 +386,7 @@ func (t *table[V]) writing(id group.ID) (done func(written *V, err error)) {
 				e.asked = old
 			}
 		}
-		t.begin(id, e, now)
+		t.begin(id, e, now, false)
 	}
 }
 

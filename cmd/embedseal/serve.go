@@ -124,7 +124,7 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 		watching, endWatch := context.WithCancel(ctx)
 		defer endWatch()
 		go run.Ops.Watch(watching, watchInterval)
-		warm(ctx, s, log)
+		go warm(watching, s, log)
 	}
 	if err := run.listen(ctx); err != nil {
 		return err
