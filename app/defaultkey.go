@@ -60,15 +60,13 @@ var errHasDefault = errors.New("the group has a default key already")
 // Errors: [key.ErrNotActive] when the default may not seal, [key.ErrNoDefault]
 // when the ring takes no further key or this process may not write it,
 // [ErrAudit], or what the stores answer.
-func (d *DefaultKeys) Ensure(ctx context.Context, call Call, caller Caller) (key.Key, error) {
-	g := caller.Group.ID
-	done, err := d.turn(ctx, g)
+func (d *DefaultKeys) Ensure(ctx context.Context, call Call, caller Caller) (k key.Key, err error) {
+	done, err := d.turn(ctx, caller.Group.ID)
 	if err != nil {
 		return key.Key{}, err
 	}
-	k, err := d.ensure(ctx, call, caller)
-	done(err)
-	return k, err
+	defer func() { done(err) }() // also when what follows panics
+	return d.ensure(ctx, call, caller)
 }
 
 func (d *DefaultKeys) ensure(ctx context.Context, call Call, caller Caller) (key.Key, error) {

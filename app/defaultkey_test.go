@@ -1,12 +1,14 @@
 package app_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -238,3 +240,47 @@ func TestWhoMayNotWriteIsToldThatThereIsNoDefaultAndDoesNotInsist(t *testing.T) 
 type movable struct{ now time.Time }
 
 func (m *movable) Now() time.Time { return m.now }
+
+func TestAPanicLeavesNobodyWaiting(t *testing.T) {
+	b := newBench()
+	d := b.defaults()
+	b.log.refuse = func(audit.Event) error { panic("a fault in an adapter") }
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("it did not panic")
+			}
+		}()
+		_, _ = d.Ensure(t.Context(), call(), acme())
+	}()
+	b.log.refuse = nil
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if k, err := d.Ensure(ctx, call(), acme()); err != nil || k.ID == "" {
+		t.Errorf("afterwards: %q and %v", k.ID, err)
+	}
+}
+
+func TestWhoWaitedForOneWhoFoundTheBackendAwayIsToldTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		d := b.defaults()
+		b.log.refuse = func(audit.Event) error {
+			time.Sleep(100 * time.Millisecond)
+			return ports.ErrSealed
+		}
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				if _, err := d.Ensure(t.Context(), call(), acme()); !errors.Is(err, ports.ErrSealed) {
+					t.Error(err)
+				}
+			})
+		}
+		began := time.Now()
+		all.Wait()
+		if took := time.Since(began); took > 200*time.Millisecond {
+			t.Errorf("it took %s", took)
+		}
+	})
+}

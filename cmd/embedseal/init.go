@@ -17,9 +17,7 @@ import (
 	"embedseal/adapters/auditlog"
 	"embedseal/adapters/datadir"
 	"embedseal/adapters/entropy"
-	"embedseal/app"
 	"embedseal/configs"
-	"embedseal/domain/apitoken"
 	"embedseal/domain/group"
 	"embedseal/domain/key"
 	"embedseal/domain/secret"
@@ -187,81 +185,6 @@ func newMasterKey() secret.Text {
 	var random [32]byte
 	entropy.System{}.Fill(random[:])
 	return secret.New(base64.StdEncoding.EncodeToString(random[:]))
-}
-
-// bootstrap makes the first group. The token is on the disk before the group
-// knows it, and a marker lies beside it until it was shown: whoever is killed
-// in between shows it the next time.
-func bootstrap(ctx context.Context, dir datadir.Dir, s stores, auditor ports.Auditor) (initialised, error) {
-	b := newBootstrapper(s, auditor)
-	made := initialised{DataDir: dir.String(), Group: string(firstGroup), APITokenFile: dir.Path(datadir.APIToken)}
-	_, err := s.Groups.Group(ctx, firstGroup)
-	if err != nil && !errors.Is(err, ports.ErrNotFound) {
-		return made, fmt.Errorf("look for the group %s: %w", firstGroup, err)
-	}
-	missing := err != nil
-	text := b.NewAPIToken(firstGroup)
-	if missing {
-		// A token that no killed init left is an old store's, perhaps a leaked one. A
-		// store in Vault may still be there, and this the only copy of its token.
-		if s.Reserve != nil && dir.Has(datadir.APIToken) && !dir.Has(datadir.Pending) {
-			return made, fmt.Errorf("%w: %s holds the token of another store; name another --data-dir, or move it away",
-				ports.ErrExists, dir.Path(datadir.APIToken))
-		}
-		if !dir.Has(datadir.Pending) {
-			if err = dir.Remove(datadir.APIToken); err != nil {
-				return made, err
-			}
-		}
-		if _, err = dir.WriteOnce(datadir.Pending, secret.New("the API token was not shown yet; run embedseal init")); err != nil {
-			return made, err
-		}
-		if text, err = dir.WriteOnce(datadir.APIToken, text); err != nil {
-			return made, err
-		}
-	}
-	done, err := b.Run(ctx, app.Call{}, firstGroup, text)
-	if err != nil {
-		return made, err
-	}
-	made.KeyID, made.Custody = string(done.Key.ID), done.Key.Custody.String()
-	pending := dir.Has(datadir.Pending)
-	if !done.Created {
-		// The token in the directory is this group's, or nobody's: of a killed init
-		// that lost a race, or another store's.
-		var known bool
-		if text, known, err = tokenOf(ctx, dir, s); err != nil {
-			return made, err
-		}
-		if !known && pending {
-			err = dir.Remove(datadir.APIToken)
-		}
-		if !known {
-			made.APITokenFile = ""
-			return made, err
-		}
-	}
-	if made.Created = done.Created || pending; made.Created {
-		made.APIToken, made.KeyValue = text.Reveal(), done.Key.Secret.Reveal()
-	}
-	return made, nil
-}
-
-// tokenOf is the token in the directory, and whether the group knows it.
-func tokenOf(ctx context.Context, dir datadir.Dir, s stores) (text secret.Text, known bool, err error) {
-	text, err = dir.Read(datadir.APIToken)
-	if errors.Is(err, fs.ErrNotExist) {
-		return text, false, nil
-	}
-	if err != nil {
-		return text, false, err
-	}
-	g, err := s.Groups.Group(ctx, firstGroup)
-	if err != nil {
-		return text, false, fmt.Errorf("look for the group %s: %w", firstGroup, err)
-	}
-	_, known = g.Token(apitoken.DigestOf(text))
-	return text, known, nil
 }
 
 func (p *program) showInit(cfg configs.Config, made initialised) error {
