@@ -412,8 +412,11 @@ func TestTheDoctorTellsWhatThisServerLacks(t *testing.T) {
 func TestAnOutageIsInTheLogAlthoughNobodyProbes(t *testing.T) {
 	t.Parallel()
 	fake, v := fakeVault(t)
-	v.init(t, v.world())
+	made := v.init(t, v.world())
 	s := v.world("EMBEDSEAL_OPS_LISTEN=").serve(t)
+	if a := post(t, s.address, made.APIToken, goodBody); a.status != http.StatusOK { // all is known that a mint needs
+		t.Fatalf("%d %s", a.status, a.text)
+	}
 	fake.Seal()
 	s.says(t, "the store is away", "code=store_sealed", "minting_goes_on_until=")
 	fake.Unseal()
