@@ -35,8 +35,9 @@ func NewBootstrapper(groups ports.GroupStore, defaults *DefaultKeys, auditor por
 type Bootstrapped struct {
 	// Created is false when the group was there already.
 	Created bool
-	// Key is the group's default key.
-	Key key.Key
+	// Key is the group's default key, and KeyMade says that it was made now.
+	Key     key.Key
+	KeyMade bool
 }
 
 // NewAPIToken draws the text of an API token of the group. Nothing is stored.
@@ -67,11 +68,11 @@ func (b *Bootstrapper) Run(ctx context.Context, call Call, id group.ID, text sec
 	if err != nil {
 		return Bootstrapped{}, fmt.Errorf("group %s: %w", id, err)
 	}
-	k, err := b.defaults.Ensure(ctx, call, Caller{Group: g})
+	k, made, err := b.defaults.ensure(ctx, call, Caller{Group: g})
 	if err != nil {
 		return Bootstrapped{}, err
 	}
-	return Bootstrapped{Created: created, Key: k}, nil
+	return Bootstrapped{Created: created, Key: k, KeyMade: made}, nil
 }
 
 func (b *Bootstrapper) create(ctx context.Context, call Call, id group.ID, text secret.Text) (group.Group, error) {

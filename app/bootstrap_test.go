@@ -196,3 +196,35 @@ func TestEveryAPITokenIsANewOneOfItsGroup(t *testing.T) {
 		t.Errorf("%d different tokens of 100", len(seen))
 	}
 }
+
+func TestAGroupThatLostItsKeyGetsOneAndItIsSaidSo(t *testing.T) {
+	b := newBench()
+	if err := b.stores.GroupStore.CreateGroup(t.Context(), group.Group{ID: "default", Name: "default", Policy: policy.Default()}); err != nil {
+		t.Fatal(err)
+	}
+	for i, made := range []bool{true, false} {
+		done, err := b.bootstrapper().Run(t.Context(), app.Call{}, "default", b.bootstrapper().NewAPIToken("default"))
+		if err != nil || done.Created || done.KeyMade != made || done.Key.ID == "" {
+			t.Errorf("run %d: %+v, %v", i, done, err)
+		}
+	}
+}
+
+func TestWhoseGroupAnotherMadeMeanwhileGoesOnWithIt(t *testing.T) {
+	b := newBench()
+	other := b.bootstrapper()
+	first := other.NewAPIToken("default")
+	b.log.refuse = func(audit.Event) error { // before the group is written
+		b.log.refuse = nil
+		return b.stores.GroupStore.CreateGroup(t.Context(), group.Group{
+			ID: "default", Name: "theirs", Policy: policy.Default(), Tokens: []apitoken.Token{{ID: "t", Digest: apitoken.DigestOf(first)}},
+		})
+	}
+	done, err := b.bootstrapper().Run(t.Context(), app.Call{}, "default", other.NewAPIToken("default"))
+	if err != nil || done.Created || !done.KeyMade || done.Key.ID == "" {
+		t.Errorf("got %+v, %v", done, err)
+	}
+	if g, err := b.stores.GroupStore.Group(t.Context(), "default"); err != nil || len(g.Tokens) != 1 || !g.Tokens[0].Digest.Equal(apitoken.DigestOf(first)) {
+		t.Errorf("the group is not that of the other: %+v, %v", g, err)
+	}
+}

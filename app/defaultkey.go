@@ -60,33 +60,35 @@ var errHasDefault = errors.New("the group has a default key already")
 // Errors: [key.ErrNotActive] when the default may not seal, [key.ErrNoDefault]
 // when the ring takes no further key or this process may not write it,
 // [ErrAudit], or what the stores answer.
-func (d *DefaultKeys) Ensure(ctx context.Context, call Call, caller Caller) (k key.Key, err error) {
-	done, err := d.turn(ctx, caller.Group.ID)
-	if err != nil {
-		return key.Key{}, err
-	}
-	defer func() { done(err) }() // also when what follows panics
-	return d.ensure(ctx, call, caller)
+func (d *DefaultKeys) Ensure(ctx context.Context, call Call, caller Caller) (key.Key, error) {
+	k, _, err := d.ensure(ctx, call, caller)
+	return k, err
 }
 
-func (d *DefaultKeys) ensure(ctx context.Context, call Call, caller Caller) (key.Key, error) {
+// ensure is Ensure, and says whether it made the key.
+func (d *DefaultKeys) ensure(ctx context.Context, call Call, caller Caller) (k key.Key, made bool, err error) {
 	g := caller.Group.ID
+	done, err := d.turn(ctx, g)
+	if err != nil {
+		return key.Key{}, false, err
+	}
+	defer func() { done(err) }() // also when what follows panics
 	k, size, err := d.current(ctx, g)
 	if !errors.Is(err, key.ErrNoDefault) {
-		return k, err
+		return k, false, err
 	}
 	if size >= key.MaxRing {
-		return key.Key{}, fmt.Errorf("%w, and the ring is full", key.ErrNoDefault)
+		return key.Key{}, false, fmt.Errorf("%w, and the ring is full", key.ErrNoDefault)
 	}
 	if d.mayNotWrite(g) {
-		return key.Key{}, errReadOnly
+		return key.Key{}, false, errReadOnly
 	}
-	k, err = d.make(ctx, call, caller)
+	k, made, err = d.make(ctx, call, caller)
 	if errors.Is(err, ports.ErrReadOnly) && !errors.Is(err, ErrAudit) {
 		d.remember(g)
-		return key.Key{}, fmt.Errorf("%w: %w", errReadOnly, err)
+		return key.Key{}, false, fmt.Errorf("%w: %w", errReadOnly, err)
 	}
-	return k, err
+	return k, made, err
 }
 
 // errReadOnly is the answer of a replica that mints and may not write.
@@ -95,7 +97,11 @@ var errReadOnly = fmt.Errorf("%w, and this service may not make one", key.ErrNoD
 func (d *DefaultKeys) mayNotWrite(g group.ID) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.clock.Now().Before(d.denied[g])
+	if d.clock.Now().Before(d.denied[g]) {
+		return true
+	}
+	delete(d.denied, g)
+	return false
 }
 
 func (d *DefaultKeys) remember(g group.ID) {
@@ -130,19 +136,19 @@ func (d *DefaultKeys) turn(ctx context.Context, g group.ID) (done func(error), e
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if errors.Is(before.err, ports.ErrUnavailable) {
+		if errors.Is(before.err, ports.ErrUnavailable) || errors.Is(before.err, ports.ErrUnknownOutcome) {
 			return nil, before.err
 		}
 	}
 }
 
-func (d *DefaultKeys) make(ctx context.Context, call Call, caller Caller) (key.Key, error) {
+func (d *DefaultKeys) make(ctx context.Context, call Call, caller Caller) (k key.Key, made bool, err error) {
 	g := caller.Group.ID
 	var seed [16]byte
 	d.random.Fill(seed[:])
-	k, err := d.custody.Create(ctx, g, key.NewID(seed))
+	k, err = d.custody.Create(ctx, g, key.NewID(seed))
 	if err != nil {
-		return key.Key{}, fmt.Errorf("create default key of %s: %w", g, err)
+		return key.Key{}, false, fmt.Errorf("create default key of %s: %w", g, err)
 	}
 	now := d.clock.Now()
 	k.CreatedAt = now.Truncate(time.Second)
@@ -150,7 +156,7 @@ func (d *DefaultKeys) make(ctx context.Context, call Call, caller Caller) (key.K
 	event := call.event(caller, audit.ActionCreateKey, audit.Granted)
 	event.Time, event.KeyID = now, string(k.ID)
 	if err = d.auditor.Record(ctx, event); err != nil {
-		return key.Key{}, errors.Join(fmt.Errorf("%w: %w", ErrAudit, err), d.custody.Destroy(ctx, g, k))
+		return key.Key{}, false, errors.Join(fmt.Errorf("%w: %w", ErrAudit, err), d.custody.Destroy(ctx, g, k))
 	}
 	err = d.keys.UpdateRing(ctx, g, func(r key.Ring) (key.Ring, error) {
 		if r.DefaultID() != "" {
@@ -161,19 +167,22 @@ func (d *DefaultKeys) make(ctx context.Context, call Call, caller Caller) (key.K
 	switch {
 	case errors.Is(err, errHasDefault):
 		if err := d.custody.Destroy(ctx, g, k); err != nil {
-			return key.Key{}, fmt.Errorf("give back a key of %s: %w", g, err)
+			return key.Key{}, false, fmt.Errorf("give back a key of %s: %w", g, err)
 		}
 		k, _, err := d.current(ctx, g)
-		return k, err
+		if errors.Is(err, key.ErrNoDefault) { // an answer of before, while the store does not give a new one
+			err = fmt.Errorf("read the key that another made for %s: %w", g, ports.ErrUnavailable)
+		}
+		return k, false, err
 	case err != nil:
 		// The material is left alone: with an unknown outcome the ring may name it.
 		// Only a backend that takes no write at all has certainly not taken this one.
 		if errors.Is(err, ports.ErrReadOnly) {
 			_ = d.custody.Destroy(context.WithoutCancel(ctx), g, k) // "embedseal doctor" names what stays
 		}
-		return key.Key{}, fmt.Errorf("add default key of %s: %w", g, err)
+		return key.Key{}, false, fmt.Errorf("add default key of %s: %w", g, err)
 	}
-	return k, nil
+	return k, true, nil
 }
 
 // current is the default key there is, and the size of the ring.

@@ -102,7 +102,7 @@ func (l *loader) advice(c Config) []string {
 		return sentences
 	}
 	if c.Store != StoreVault && slices.ContainsFunc(l.keys, func(k Key) bool {
-		return strings.HasPrefix(k.Path, "vault.") && strings.Join(l.values(k), ",") != k.Default
+		return strings.HasPrefix(k.Path, "vault.") && k.Kind != Switch && strings.Join(l.values(k), ",") != k.Default
 	}) {
 		sentences = append(sentences, fmt.Sprintf("vault: is set, and not used: the store is %s (%s)", c.Store, l.source("store")))
 	}

@@ -24,7 +24,8 @@ type GroupStore interface {
 	// CreateGroup writes a new group, durable when it returns nil. Its ring is
 	// empty: one that an earlier group of that id left is removed first.
 	//
-	// Errors: ErrExists, ErrUnavailable, ErrCorrupt, ErrUnknownOutcome.
+	// Errors: ErrExists, ErrUnavailable (ErrReadOnly among it), ErrCorrupt,
+	// ErrUnknownOutcome (ErrNotPurged among it: the group is made).
 	CreateGroup(ctx context.Context, g group.Group) error
 
 	// UpdateGroup replaces the group with what change returns, under the rules

@@ -1,5 +1,6 @@
-// Package cache keeps what a store of this process alone has answered, decoded,
-// so that a mint costs no disk and no decryption.
+// Package cache keeps what a store has answered, decoded, so that a mint costs no
+// disk, no decryption and no call: [Local] for a store of this process alone,
+// [Remote] for one that others write to and that may be away.
 package cache
 
 import (

@@ -108,7 +108,7 @@ func (t *table[V]) fresh(id group.ID) (V, bool) {
 
 func (t *table[V]) slow(ctx context.Context, id group.ID) (V, error) {
 	var none V
-	slot := false
+	slot, busy := false, error(nil)
 	for {
 		now := t.clock.Now()
 		t.mu.Lock()
@@ -117,10 +117,12 @@ func (t *table[V]) slow(ctx context.Context, id group.ID) (V, error) {
 		if !known && !e.known && e.flight == nil && !slot {
 			t.drop(id, e)
 			t.mu.Unlock()
-			if err := t.queue(ctx); err != nil {
-				return none, err
+			if busy != nil {
+				return none, busy
 			}
-			slot = true
+			// When it waited in vain, somebody else may have asked by now.
+			busy = t.queue(ctx)
+			slot = busy == nil
 			continue
 		}
 		var f *flight[V]

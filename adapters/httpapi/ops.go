@@ -37,8 +37,9 @@ type Ops struct {
 	listener  net.Listener
 
 	mu sync.Mutex
-	// told is what the log knows of the state.
+	// told is what the log knows of the state, as it was at that time.
 	told string
+	at   time.Time
 }
 
 // NewOps builds the listener; [Ops.Listen] and [Ops.Serve] start it.
@@ -165,7 +166,7 @@ func (o *Ops) look(ctx context.Context) readinessBody {
 		}
 	}
 	if ctx.Err() == nil {
-		o.tell(ctx, body.Status, store, report.Store)
+		o.tell(ctx, body.Status, store, report)
 	}
 	body.Components = []componentBody{store}
 	return body
@@ -197,11 +198,14 @@ func (o *Ops) ready(c *gin.Context) {
 }
 
 // tell logs a change of the state, once.
-func (o *Ops) tell(ctx context.Context, status string, store componentBody, err error) {
+func (o *Ops) tell(ctx context.Context, status string, store componentBody, report app.Report) {
+	err := report.Store
 	o.mu.Lock()
-	before := o.told
-	o.told = status + " " + store.Code
-	changed := before != o.told
+	before, changed := o.told, false
+	if !report.At.Before(o.at) { // one who waited longer may hold an older report
+		o.told, o.at = status+" "+store.Code, report.At
+		changed = before != o.told
+	}
 	o.mu.Unlock()
 	switch {
 	case !changed, before == "" && err == nil:

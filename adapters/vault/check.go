@@ -34,6 +34,9 @@ func (b *Backend) look(ctx context.Context) error {
 		}
 	}
 	if err == nil && b.cfg.UsesTransit {
+		err = b.checkTransit(ctx)
+	}
+	if err == nil && b.cfg.UsesTransit {
 		_, err = b.transitKey(ctx, b.cfg.Prefix+"."+probe+"."+probe)
 	}
 	return err
@@ -50,6 +53,19 @@ func (b *Backend) checkMount(ctx context.Context) error {
 		return fmt.Errorf("%w: %w: %s", ports.ErrDenied, errMount, mounted.elsewhere(b.cfg.Mount))
 	case mounted.kind != "kv" || mounted.version != "2":
 		return fmt.Errorf("%w: %w: at the mount %s is no KV engine of version 2", ports.ErrDenied, errMount, b.cfg.Mount)
+	}
+	return nil
+}
+
+func (b *Backend) checkTransit(ctx context.Context) error {
+	mounted, err := b.mounted(ctx, b.cfg.TransitMount)
+	switch {
+	case err != nil:
+		return err
+	case mounted.path != b.cfg.TransitMount:
+		return fmt.Errorf("%w: %w: %s", ports.ErrDenied, errMount, mounted.elsewhere(b.cfg.TransitMount))
+	case mounted.kind != "transit":
+		return fmt.Errorf("%w: %w: what is mounted at %s is no Transit engine", ports.ErrDenied, errMount, b.cfg.TransitMount)
 	}
 	return nil
 }

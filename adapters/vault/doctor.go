@@ -60,7 +60,7 @@ func Examine(ctx context.Context, cfg Config) (Examination, error) {
 	return b.examine(ctx), nil
 }
 
-// Doctor is [Examine] where one is logged in already.
+// Doctor is what [Examine] finds, where one is logged in already.
 func (b *Backend) Doctor(ctx context.Context) []Finding { return b.examine(ctx).Findings }
 
 // examine looks at everything in Vault that this service needs, and changes
@@ -89,9 +89,9 @@ func (b *Backend) examine(ctx context.Context) Examination {
 	for _, r := range rings {
 		e.TransitKeys = e.TransitKeys || slices.ContainsFunc(r.ring.Keys(), isInTransit)
 	}
-	e.Findings = append(e.Findings, findRings(rings, damaged), b.findPurges(ctx, rings))
+	e.Findings = append(e.Findings, b.findRecords(ctx, rings, damaged), b.findPurges(ctx, rings))
 	if transit.OK {
-		e.Findings = append(e.Findings, b.findTransitKeys(ctx, rings, inTransit, listErr))
+		e.Findings = append(e.Findings, b.findTransitKeys(ctx, rings, damaged, inTransit, listErr))
 	}
 	return e
 }

@@ -46,15 +46,32 @@ func (b *Backend) allRings(ctx context.Context) (rings []namedRing, damaged []st
 	return rings, damaged, nil
 }
 
-// findRings tells of rings that cannot be used, or will not be much longer.
-func findRings(rings []namedRing, damaged []string) Finding {
-	f := Finding{Use: UseAny, Check: "rings", OK: len(damaged) == 0, Detail: fmt.Sprintf("%d, each as it was written", len(rings))}
+// findRecords tells of groups and rings that cannot be used, or will not be much
+// longer.
+func (b *Backend) findRecords(ctx context.Context, rings []namedRing, damaged []string) Finding {
 	var ending []string
 	for _, r := range rings {
 		if r.expires != "" {
 			ending = append(ending, fmt.Sprintf("the ring of %s at %s", r.group, r.expires))
 		}
 	}
+	ids, err := NewGroupStore(b).Groups(ctx)
+	if err != nil {
+		return Finding{Use: UseAny, Check: "groups", Detail: err.Error()}
+	}
+	for _, id := range ids {
+		r, err := b.read(ctx, folderGroups, id)
+		if err == nil {
+			_, err = decodeGroup(id, r)
+		}
+		switch {
+		case errors.Is(err, ports.ErrCorrupt):
+			damaged = append(damaged, fmt.Sprintf("the group %s: %s", id, err))
+		case err == nil && r.expires != "":
+			ending = append(ending, fmt.Sprintf("the group %s at %s", id, r.expires))
+		}
+	}
+	f := Finding{Use: UseAny, Check: "groups and rings", OK: len(damaged) == 0, Detail: fmt.Sprintf("%d groups, %d rings, each as it was written", len(ids), len(rings))}
 	switch {
 	case len(damaged) > 0:
 		f.Detail = strings.Join(damaged, "; ")
@@ -62,7 +79,7 @@ func findRings(rings []namedRing, damaged []string) Finding {
 	case len(ending) > 0:
 		f.OK, f.Detail = false, "Vault will delete by itself: "+strings.Join(ending, "; ")
 		f.Remedy = "set delete_version_after to 0s on the mount and on the secrets: vault kv metadata put -delete-version-after=0s …"
-	case len(rings) == 0:
+	case len(ids) == 0:
 		f.Detail = "none: embedseal init makes the first group"
 	}
 	return f
@@ -96,18 +113,24 @@ func (b *Backend) findPurges(ctx context.Context, rings []namedRing) Finding {
 	return f
 }
 
-// transitNames lists the Transit keys that were made here.
-func (b *Backend) transitNames(ctx context.Context) (map[string]bool, error) {
+// transitList is the Transit keys there were at some time.
+type transitList struct {
+	names map[string]bool
+	at    time.Time
+}
+
+// transitNames lists the Transit keys that can have been made here.
+func (b *Backend) transitNames(ctx context.Context) (transitList, error) {
+	there := transitList{names: map[string]bool{}, at: time.Now()}
 	resp, err := b.call(ctx, methodList, b.cfg.TransitMount+"/keys", nil)
 	if err != nil {
-		return nil, err
+		return there, err
 	}
-	there := map[string]bool{}
 	if resp.Secret != nil {
 		names, _ := resp.Data["keys"].([]any)
 		for _, n := range names {
 			if name, _ := n.(string); b.isOurs(name) {
-				there[name] = true
+				there.names[name] = true
 			}
 		}
 	}
@@ -115,8 +138,13 @@ func (b *Backend) transitNames(ctx context.Context) (map[string]bool, error) {
 }
 
 // findTransitKeys compares the keys of the rings with those in Transit.
-func (b *Backend) findTransitKeys(ctx context.Context, rings []namedRing, there map[string]bool, listErr error) Finding {
+func (b *Backend) findTransitKeys(ctx context.Context, rings []namedRing, damaged []string, there transitList, listErr error) Finding {
 	f := Finding{Use: UseTransitAdminister, Check: "Transit keys", OK: true}
+	if len(damaged) > 0 {
+		// The keys of a ring that cannot be read would look like those of none.
+		f.Detail = "not compared with the rings, as some of them cannot be read"
+		return f
+	}
 	if errors.Is(listErr, ports.ErrDenied) {
 		f.Detail = "not compared with the rings: the token may not list them, which it need not"
 		f.Remedy = rule{b.cfg.TransitMount + "/keys", []string{"list"}, nil}.line()
@@ -135,7 +163,7 @@ func (b *Backend) findTransitKeys(ctx context.Context, rings []namedRing, there 
 				continue
 			}
 			wanted[name] = true
-			if there[name] {
+			if there.names[name] {
 				continue
 			}
 			// Of a prefix that was configured before, or made since the list was.
@@ -145,14 +173,15 @@ func (b *Backend) findTransitKeys(ctx context.Context, rings []namedRing, there 
 		}
 	}
 	var orphans, commands []string
-	for name := range there {
+	for name := range there.names {
 		if wanted[name] {
 			continue
 		}
-		if k, err := b.transitKey(ctx, name); err != nil || !k.there || time.Since(k.made) < b.cfg.OrphanAfter {
-			continue
+		// Made before the ring is written, which may have been after it was read.
+		k, err := b.transitKey(ctx, name)
+		if err == nil && k.there && !k.made.IsZero() && there.at.Sub(k.made) >= b.cfg.OrphanAfter {
+			orphans = append(orphans, name)
 		}
-		orphans = append(orphans, name)
 	}
 	slices.Sort(orphans)
 	slices.Sort(missing)
@@ -164,7 +193,9 @@ func (b *Backend) findTransitKeys(ctx context.Context, rings []namedRing, there 
 	if len(orphans)+len(missing) > 0 {
 		f.OK = false
 		f.Detail = fmt.Sprintf("in no ring: %s; in a ring and not in Transit: %s", listed(orphans), listed(missing))
-		f.Remedy = strings.Join(commands, "\n")
+		if len(commands) > 0 {
+			f.Remedy = "only if no other store has the prefix " + b.cfg.Prefix + " and this Transit engine:\n" + strings.Join(commands, "\n")
+		}
 	}
 	return f
 }

@@ -173,8 +173,30 @@ func TestTheDoctorFindsTransitKeysWithoutRingAndRingsWithoutTransitKey(t *testin
 			t.Errorf("got %q, want %q", found[0].Detail, want)
 		}
 		path := "transit/keys/" + name + "orphan"
-		if want := "vault write " + path + "/config deletion_allowed=true && vault delete " + path; found[0].Remedy != want {
+		command := "vault write " + path + "/config deletion_allowed=true && vault delete " + path
+		if want := "only if no other store has the prefix " + prefix + " and this Transit engine:\n" + command; found[0].Remedy != want {
 			t.Errorf("got %q, want %q", found[0].Remedy, want)
+		}
+	})
+}
+
+// Deleting the live keys of a ring that can still be brought back would be the
+// end of it.
+func TestTheDoctorNamesNoKeyForDeletionWhileARingCannotBeRead(t *testing.T) {
+	eachSite(t, func(t *testing.T, s *site) {
+		cfg := s.tokenConfig()
+		cfg.OrphanAfter = time.Nanosecond
+		b := mustOpen(t, cfg)
+		live := mustCreate(t, vault.NewCustody(b), "acme", "live")
+		if err := vault.NewKeyStore(b).UpdateRing(t.Context(), "acme", func(key.Ring) (key.Ring, error) {
+			return key.NewRing([]key.Key{live}, "live")
+		}); err != nil {
+			t.Fatal(err)
+		}
+		s.do(t, http.MethodDelete, "secret/data/"+cfg.Prefix+"/rings/acme", "")
+		text := fmt.Sprint(b.Doctor(t.Context()))
+		if strings.Contains(text, "vault delete") || !strings.Contains(text, "the ring of acme") {
+			t.Errorf("got %s", text)
 		}
 	})
 }

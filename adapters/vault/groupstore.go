@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -83,11 +84,16 @@ func (s *GroupStore) CreateGroup(ctx context.Context, g group.Group) error {
 		if err != nil {
 			return err
 		}
-		if err := s.emptyRing(within, g.ID); err != nil {
+		// A ring that is emptied and not purged yet says so of itself: the group is
+		// made all the same, and the answer tells.
+		unpurged := s.emptyRing(within, g.ID)
+		if unpurged != nil && !errors.Is(unpurged, ports.ErrNotPurged) {
+			return unpurged
+		}
+		if _, err = s.b.put(within, folderGroups, g.ID, old, doc, false); err != nil {
 			return err
 		}
-		_, err = s.b.put(within, folderGroups, g.ID, old, doc, false)
-		return err
+		return unpurged
 	})
 }
 

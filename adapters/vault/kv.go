@@ -255,9 +255,12 @@ func (b *Backend) gone(ctx context.Context, folder string, id group.ID, old reco
 	for {
 		now, err := b.read(ctx, folder, id)
 		switch {
+		case err == nil && (now.WriteID == old.WriteID || slices.Contains(now.Trail, old.WriteID)):
+			return false, nil
+		case err == nil && now.found && len(now.Trail) >= maxTrail && now.version > old.version:
+			return false, errNoTrace // it may be the same, written often since
 		case err == nil:
-			same := now.version == old.version && now.WriteID == old.WriteID
-			return !same && now.version <= old.version, nil
+			return true, nil // there is none, or another that was made since
 		case errors.Is(err, ports.ErrCorrupt):
 			return false, nil
 		case ctx.Err() != nil:

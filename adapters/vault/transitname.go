@@ -66,8 +66,15 @@ func nameInTransit(prefix string, g group.ID, id key.ID) (string, error) {
 	case !FitsTransit(prefix):
 		return "", fmt.Errorf("%w: Transit takes no key for the prefix %.50q, which must begin with a letter, a digit or '_' and have neither '/' nor '.'", ports.ErrCustody, prefix)
 	}
-	return prefix + "." + string(g) + "." + string(id), nil
+	name := prefix + "." + string(g) + "." + string(id)
+	if len(name) > maxName {
+		return "", fmt.Errorf("%w: prefix, group and id together have %d characters, and at most %d can be the name of a Transit key here", ports.ErrCustody, len(name), maxName)
+	}
+	return name, nil
 }
+
+// maxName is the longest name, so that a ring takes the reference to it.
+const maxName = 240
 
 // FitsTransit reports whether the names of Transit keys can begin with prefix.
 func FitsTransit(prefix string) bool {

@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"embedseal/adapters/vault"
+	"embedseal/adapters/vault/vaultfake"
 	"embedseal/domain/group"
 	"embedseal/domain/key"
 	"embedseal/ports"
@@ -173,4 +175,67 @@ func TestAPurgeThatVaultRefusedIsFinishedByTheNextUpdate(t *testing.T) {
 			t.Errorf("the ring still asks for a purge: %s", now.body)
 		}
 	})
+}
+
+func TestAGroupIsMadeThoughWhatWasLeftOfAnEarlierOneCannotBePurgedYet(t *testing.T) {
+	eachSite(t, func(t *testing.T, s *site) {
+		prefix := newPrefix()
+		cfg := s.withPolicy(t, prefix, fmt.Sprintf(`
+path "secret/data/%[1]s/*" { capabilities = ["create", "read", "update"] }
+path "secret/metadata/%[1]s/*" { capabilities = ["read", "list", "delete"] }
+`, prefix))
+		b := mustOpen(t, patient(cfg))
+		keys, groups := vault.NewKeyStore(b), vault.NewGroupStore(b)
+		if err := keys.UpdateRing(t.Context(), "acme", adding(t, "k1")); err != nil {
+			t.Fatal(err)
+		}
+		if err := groups.CreateGroup(t.Context(), sampleGroup("acme")); !errors.Is(err, ports.ErrNotPurged) {
+			t.Errorf("got the error %v, want %v", err, ports.ErrNotPurged)
+		}
+		if _, err := groups.Group(t.Context(), "acme"); err != nil {
+			t.Errorf("the group is not there: %v", err)
+		}
+		if r, err := keys.Ring(t.Context(), "acme"); err != nil || r.Len() != 0 {
+			t.Errorf("got %d keys and the error %v", r.Len(), err)
+		}
+	})
+}
+
+// A group that was deleted, and made anew by somebody else before that was known,
+// is not deleted a second time.
+func TestAGroupThatWasMadeAnewIsNotTakenForTheOneThatWasDeleted(t *testing.T) {
+	fake := vaultfake.Start(t)
+	s := fakeSite(fake)
+	cfg := patient(s.tokenConfig())
+	b := mustOpen(t, cfg)
+	groups := vault.NewGroupStore(b)
+	if err := groups.CreateGroup(t.Context(), sampleGroup("acme")); err != nil {
+		t.Fatal(err)
+	}
+	other := vault.NewGroupStore(mustOpen(t, cfg))
+	deleted := false
+	fake.Intercept(func(r *http.Request) *vaultfake.Fault {
+		switch {
+		case r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/groups/acme") && !deleted:
+			deleted = true
+			return &vaultfake.Fault{Lost: true}
+		case r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/data/"+cfg.Prefix+"/groups/acme") && deleted:
+			fake.Intercept(nil) // and now somebody is faster
+			if err := other.CreateGroup(t.Context(), sampleGroup("acme")); err != nil {
+				t.Error(err)
+			}
+			for range 3 {
+				if err := other.UpdateGroup(t.Context(), "acme", func(g group.Group) (group.Group, error) { return g, nil }); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		return nil
+	})
+	if err := groups.DeleteGroup(t.Context(), "acme"); err != nil {
+		t.Error(err)
+	}
+	if _, err := other.Group(t.Context(), "acme"); err != nil {
+		t.Errorf("what was made anew is gone: %v", err)
+	}
 }

@@ -49,26 +49,29 @@ func bootstrap(ctx context.Context, dir datadir.Dir, s stores, auditor ports.Aud
 		return made, err
 	}
 	made.KeyID, made.Custody = string(done.Key.ID), done.Key.Custody.String()
-	pending := dir.Has(datadir.Pending)
+	pending, known := dir.Has(datadir.Pending), true
 	if !done.Created {
 		// The token in the directory is this group's, or nobody's: of a killed init
 		// that lost a race, or another store's.
-		var known bool
 		if text, known, err = tokenOf(ctx, dir, s); err != nil {
 			return made, err
 		}
-		if !known && pending {
+	}
+	if !known {
+		made.APITokenFile = ""
+		if pending {
 			err = dir.Remove(datadir.APIToken)
 		}
-		if !known {
-			made.APITokenFile = ""
-			return made, err
-		}
 	}
-	if made.Created = done.Created || pending; made.Created {
-		made.APIToken, made.KeyValue = text.Reveal(), done.Key.Secret.Reveal()
+	unseen := known && (done.Created || pending)
+	if unseen {
+		made.APIToken = text.Reveal()
 	}
-	return made, nil
+	// A key that is made for a group that was there has been seen by nobody either.
+	if made.Created = unseen || done.KeyMade; made.Created {
+		made.KeyValue = done.Key.Secret.Reveal()
+	}
+	return made, err
 }
 
 // tokenOf is the token in the directory, and whether the group knows it.

@@ -197,10 +197,15 @@ func (p *program) showInit(cfg configs.Config, made initialised) error {
 	}
 	inTransit := made.Custody == key.VaultTransit.String()
 	if made.Created {
-		p.say("Made %s (%s store): group %s, one embed secret, one API token.", where, made.Store, made.Group)
-		p.say("")
-		p.say("API token   %s", made.APIToken)
-		p.say("            also in %s; whoever has it can mint for this group", made.APITokenFile)
+		if made.APIToken != "" {
+			p.say("Made %s (%s store): group %s, one embed secret, one API token.", where, made.Store, made.Group)
+			p.say("")
+			p.say("API token   %s", made.APIToken)
+			p.say("            also in %s; whoever has it can mint for this group", made.APITokenFile)
+		} else {
+			p.say("Found %s (%s store): group %s, and made the embed secret that it had not.", where, made.Store, made.Group)
+			p.say("")
+		}
 		p.say("Key id      %s", made.KeyID)
 		if inTransit {
 			p.say("Key value   stays in Vault's Transit engine: it cannot be shown, and only embedseal opens its tokens")

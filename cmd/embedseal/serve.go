@@ -143,10 +143,21 @@ const watchInterval = 5 * time.Second
 // from the first moment on. Where it is not there it tells the operator why every
 // caller gets 401: the store has not been initialised, or the prefix is another.
 func warm(ctx context.Context, s stores, log *slog.Logger) {
-	_, _ = s.Keys.Ring(ctx, firstGroup)
-	if _, err := s.Groups.Group(ctx, firstGroup); errors.Is(err, ports.ErrNotFound) {
-		log.Warn("the group that init makes is not there; if no other was made, run embedseal init, or see vault.mount and vault.prefix",
-			"group", string(firstGroup))
+	for ctx.Err() == nil {
+		_, ringErr := s.Keys.Ring(ctx, firstGroup)
+		_, err := s.Groups.Group(ctx, firstGroup)
+		if errors.Is(err, ports.ErrNotFound) {
+			log.Warn("the group that init makes is not there; if no other was made, run embedseal init, or see vault.mount and vault.prefix",
+				"group", string(firstGroup))
+			return
+		}
+		if err == nil && ringErr == nil {
+			return
+		}
+		select { // Vault is away: once more when it may be back
+		case <-ctx.Done():
+		case <-time.After(watchInterval):
+		}
 	}
 }
 
