@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -12,6 +11,7 @@ import (
 
 	"embedseal/adapters/bbolt"
 	"embedseal/ports"
+	"embedseal/ports/porttest"
 )
 
 func TestAnotherMasterKeyIsRefusedByName(t *testing.T) {
@@ -50,15 +50,7 @@ func TestATruncatedFileIsReadWholeOrRefused(t *testing.T) {
 func TestAFlippedBitIsReadAsWrittenOrRefused(t *testing.T) { flipBits(t, 29) }
 
 func TestCampaignEveryByteWithAFlippedBitIsReadAsWrittenOrRefused(t *testing.T) {
-	text := os.Getenv("EMBEDSEAL_LONG")
-	if text == "" {
-		t.Skip("a long campaign: set EMBEDSEAL_LONG=1 to run it")
-	}
-	factor, err := strconv.ParseFloat(text, 64)
-	if err != nil || factor <= 0 {
-		t.Fatalf("EMBEDSEAL_LONG is a factor on the number of bytes, not %q", text)
-	}
-	flipBits(t, max(1, int(1/factor)))
+	flipBits(t, max(1, int(1/porttest.LongFactor(t))))
 }
 
 // flipBits flips a bit of every stride-th byte of a small store, one at a time.

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"embedseal/ports/porttest"
 )
 
 // A full disk refuses writes, loses none, and takes more once there is room.
@@ -103,7 +105,7 @@ func setLimit(t *testing.T, limit syscall.Rlimit) {
 // everything with what was acknowledged.
 func fillAndFree(t *testing.T, b backend, dir string, fill, free func()) {
 	t.Helper()
-	ctx, seed := t.Context(), newSeed(t)
+	ctx, seed := t.Context(), porttest.Seed(t)
 	if _, err := b.create(ctx, dir); err != nil {
 		t.Fatal(err)
 	}

@@ -9,12 +9,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"embedseal/ports"
+	"embedseal/ports/porttest"
 )
 
 const (
@@ -25,38 +25,13 @@ const (
 	freshEvery = 3
 )
 
-func TestKillBbolt(t *testing.T)         { campaign(t, bboltBackend(), shortRounds) }
-func TestKillFile(t *testing.T)          { campaign(t, fileBackend(), shortRounds) }
-func TestCampaignKillBbolt(t *testing.T) { campaign(t, bboltBackend(), long(t)) }
-func TestCampaignKillFile(t *testing.T)  { campaign(t, fileBackend(), long(t)) }
-
-// long is the number of rounds of the long form, unless that is skipped.
-func long(t *testing.T) int {
-	t.Helper()
-	text := os.Getenv("EMBEDSEAL_LONG")
-	if text == "" {
-		t.Skip("a long campaign: set EMBEDSEAL_LONG=1 to run it")
-	}
-	factor, err := strconv.ParseFloat(text, 64)
-	if err != nil || factor <= 0 {
-		t.Fatalf("EMBEDSEAL_LONG is a factor on the number of rounds, not %q", text)
-	}
-	return max(shortRounds, int(factor*longRounds))
+func TestKillBbolt(t *testing.T) { kills(t, bboltBackend(), shortRounds) }
+func TestKillFile(t *testing.T)  { kills(t, fileBackend(), shortRounds) }
+func TestCampaignKillBbolt(t *testing.T) {
+	kills(t, bboltBackend(), porttest.LongRounds(t, longRounds, shortRounds))
 }
-
-// newSeed is that of the environment, to repeat a run, or a new one, and is
-// printed.
-func newSeed(t *testing.T) uint64 {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano()) % 1e9
-	if text := os.Getenv("EMBEDSEAL_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 32); err != nil {
-			t.Fatalf("EMBEDSEAL_SEED: %v", err)
-		}
-	}
-	t.Logf("EMBEDSEAL_SEED=%d", seed)
-	return seed
+func TestCampaignKillFile(t *testing.T) {
+	kills(t, fileBackend(), porttest.LongRounds(t, longRounds, shortRounds))
 }
 
 // tally is what a campaign saw.
@@ -64,11 +39,11 @@ type tally struct {
 	rounds, fresh, unborn, acknowledged, unacknowledged int
 }
 
-// campaign kills writers and checks what they leave: everything that was
+// kills kills writers and checks what they leave: everything that was
 // acknowledged and nothing else, except the one write that was being made.
-func campaign(t *testing.T, b backend, rounds int) {
+func kills(t *testing.T, b backend, rounds int) {
 	t.Helper()
-	seed := newSeed(t)
+	seed := porttest.Seed(t)
 	random := rand.New(rand.NewPCG(seed, 0))
 	ready, three := measure(t, b)
 	var sum tally
@@ -166,7 +141,7 @@ func check(ctx context.Context, b backend, dir string, seed uint64, before int, 
 func TestAWriterThatAcknowledgesTooEarlyIsCaught(t *testing.T) {
 	for _, b := range backends() {
 		t.Run(b.name, func(t *testing.T) {
-			seed := newSeed(t)
+			seed := porttest.Seed(t)
 			random := rand.New(rand.NewPCG(seed, 1))
 			ready, three := measure(t, b)
 			const most = 60

@@ -13,7 +13,7 @@ func TestDamage(t *testing.T) { damage(t, 12) }
 
 func TestCampaignDamage(t *testing.T) {
 	samples := 0
-	if factor := long(t); factor < 1 {
+	if factor := porttest.LongFactor(t); factor < 1 {
 		samples = max(12, int(300*factor))
 	}
 	damage(t, samples)

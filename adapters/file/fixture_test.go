@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -112,18 +111,4 @@ func copyDir(t *testing.T, c file.Config) file.Config {
 	}
 	c.Dir = to
 	return c
-}
-
-// long is the factor of the long form of a test, unless that is skipped.
-func long(t *testing.T) float64 {
-	t.Helper()
-	text := os.Getenv("EMBEDSEAL_LONG")
-	if text == "" {
-		t.Skip("a long campaign: set EMBEDSEAL_LONG=1 to run it")
-	}
-	factor, err := strconv.ParseFloat(text, 64)
-	if err != nil || factor <= 0 {
-		t.Fatalf("EMBEDSEAL_LONG is a factor, not %q", text)
-	}
-	return factor
 }

@@ -10,6 +10,7 @@ import (
 
 	"embedseal/adapters/file"
 	"embedseal/ports"
+	"embedseal/ports/porttest"
 )
 
 var errKilled = errors.New("killed")
@@ -59,7 +60,7 @@ func TestAKillAtAnyStepLeavesTheStateBeforeOrAfter(t *testing.T) {
 // The campaign kills the opening of what every kill left; EMBEDSEAL_LONG is no
 // factor here, for there are no more steps than these.
 func TestCampaignKillOfWhatEveryKillLeft(t *testing.T) {
-	long(t)
+	porttest.LongFactor(t)
 	killEverywhere(t, func(string) bool { return true })
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"embedseal/adapters/vault/vaultfake"
 	"embedseal/domain/group"
 	"embedseal/ports"
+	"embedseal/ports/porttest"
 )
 
 // tryTimeout and writeTimeout are those of the stores whose requests fail here.
@@ -214,9 +214,7 @@ const never = 1 << 30
 func TestNoWriteIsLostOrDoubledWhereverARequestFails(t *testing.T) { spoilEach(t, 4) }
 
 func TestCampaignNoWriteIsLostOrDoubledWhereverARequestFails(t *testing.T) {
-	if os.Getenv("EMBEDSEAL_LONG") == "" {
-		t.Skip("a long campaign: set EMBEDSEAL_LONG=1 to run it")
-	}
+	porttest.LongFactor(t) // however long: all of them are needed
 	spoilEach(t, 1)
 }
 

@@ -5,11 +5,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"embedseal/ports/porttest"
 )
 
 const (
@@ -22,20 +23,8 @@ func TestAKilledInitIsFinishedByTheNext(t *testing.T) {
 	killInits(t, shortRounds)
 }
 
-func TestCampaignKillInit(t *testing.T) { killInits(t, campaign(t, longRounds, shortRounds)) }
-
-// campaign is how many rounds the long form of a test has, unless it is skipped.
-func campaign(t *testing.T, full, least int) int {
-	t.Helper()
-	text := os.Getenv("EMBEDSEAL_LONG")
-	if text == "" {
-		t.Skip("a long campaign: set EMBEDSEAL_LONG=1 to run it")
-	}
-	factor, err := strconv.ParseFloat(text, 64)
-	if err != nil || factor <= 0 {
-		t.Fatalf("EMBEDSEAL_LONG is a factor on the number of rounds, not %q", text)
-	}
-	return max(least, int(factor*float64(full)))
+func TestCampaignKillInit(t *testing.T) {
+	killInits(t, porttest.LongRounds(t, longRounds, shortRounds))
 }
 
 // killInits kills inits at random moments of their work, some of them twice,
@@ -43,7 +32,7 @@ func campaign(t *testing.T, full, least int) int {
 // and with the token that was not shown yet.
 func killInits(t *testing.T, rounds int) {
 	t.Helper()
-	random := rand.New(rand.NewPCG(newSeed(t), 0))
+	random := rand.New(rand.NewPCG(porttest.Seed(t), 0))
 	var sum struct{ kills, nothing, begun, stored, shown int }
 	took := measureInits(t)
 	for round := range rounds {
@@ -104,21 +93,6 @@ func killInits(t *testing.T, rounds int) {
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
-}
-
-// newSeed is that of the environment, to repeat a run, or a new one, and is
-// printed.
-func newSeed(t *testing.T) uint64 {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano()) % 1e9
-	if text := os.Getenv("EMBEDSEAL_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 32); err != nil {
-			t.Fatalf("EMBEDSEAL_SEED: %v", err)
-		}
-	}
-	t.Logf("EMBEDSEAL_SEED=%d", seed)
-	return seed
 }
 
 // measureInits is how long an init of each store takes, at its shortest.

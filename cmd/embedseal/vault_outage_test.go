@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"embedseal/adapters/vault/vaulttest"
+	"embedseal/ports/porttest"
 )
 
 func TestTwoServersMintThroughAnOutageOfVault(t *testing.T) { mintThroughOutages(t, 3) }
 
 func TestCampaignTwoServersMintThroughOutagesOfVault(t *testing.T) {
-	mintThroughOutages(t, campaign(t, 20, 3))
+	mintThroughOutages(t, porttest.LongRounds(t, 20, 3))
 }
 
 // outages are ways to take a cluster away from its clients, and to bring it back.

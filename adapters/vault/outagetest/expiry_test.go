@@ -11,6 +11,7 @@ import (
 	"embedseal/adapters/vault"
 	"embedseal/adapters/vault/vaulttest"
 	"embedseal/domain/secret"
+	"embedseal/ports/porttest"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 
 func TestATokenThatExpiresFailsNoRead(t *testing.T) { expiries(t, 2*expiryClients) }
 func TestCampaignATokenThatExpiresFailsNoRead(t *testing.T) {
-	expiries(t, long(t, 200, 2*expiryClients))
+	expiries(t, porttest.LongRounds(t, 200, 2*expiryClients))
 }
 
 // appRole makes a role whose tokens live for ttl and no longer, and returns how
@@ -135,8 +136,10 @@ func expiries(t *testing.T, count int) {
 	}
 }
 
-func TestATokenThatIsRevokedCostsOneLogIn(t *testing.T)         { revocations(t, 2) }
-func TestCampaignATokenThatIsRevokedCostsOneLogIn(t *testing.T) { revocations(t, long(t, 10, 2)) }
+func TestATokenThatIsRevokedCostsOneLogIn(t *testing.T) { revocations(t, 2) }
+func TestCampaignATokenThatIsRevokedCostsOneLogIn(t *testing.T) {
+	revocations(t, porttest.LongRounds(t, 10, 2))
+}
 
 // revocations ends the tokens of all clients at once, which no clock foretells.
 func revocations(t *testing.T, rounds int) {

@@ -16,6 +16,7 @@ import (
 	"embedseal/domain/group"
 	"embedseal/domain/key"
 	"embedseal/ports"
+	"embedseal/ports/porttest"
 )
 
 const (
@@ -28,8 +29,10 @@ const (
 	writeInterval = 100 * time.Millisecond
 )
 
-func TestMintingOutlivesAFault(t *testing.T)             { failover(t, 3) }
-func TestCampaignMintingOutlivesEveryFault(t *testing.T) { failover(t, long(t, 20, len(faults()))) }
+func TestMintingOutlivesAFault(t *testing.T) { failover(t, 3) }
+func TestCampaignMintingOutlivesEveryFault(t *testing.T) {
+	failover(t, porttest.LongRounds(t, 20, len(faults())))
+}
 
 // failover mints and writes through two replicas, at a steady rate, while the
 // cluster is broken and mended again.

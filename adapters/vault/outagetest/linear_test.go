@@ -16,6 +16,7 @@ import (
 	"embedseal/domain/group"
 	"embedseal/domain/key"
 	"embedseal/ports"
+	"embedseal/ports/porttest"
 )
 
 const (
@@ -24,7 +25,7 @@ const (
 )
 
 func TestTwoReplicasAreLinearizable(t *testing.T)         { linear(t, 10) }
-func TestCampaignTwoReplicasAreLinearizable(t *testing.T) { linear(t, long(t, 150, 10)) }
+func TestCampaignTwoReplicasAreLinearizable(t *testing.T) { linear(t, porttest.LongRounds(t, 150, 10)) }
 
 // asked is one call, and answered what came of it. A ring is what spell makes
 // of it.
@@ -105,7 +106,7 @@ func (h *history) add(client int, in asked, out answered, call, back time.Time, 
 // linear has writers rotate and disable keys of four groups through two
 // replicas, one of which loses answers all the time.
 func linear(t *testing.T, each int) {
-	seed := newRandom(t).Uint64()
+	seed := porttest.Seed(t)
 	s := vaulttest.Dev(t)
 	proxy := vaulttest.NewProxy(t, s.Address)
 	replicas := []replica{newReplica(t, s, vault.Config{}), newReplica(t, s, through(proxy))}

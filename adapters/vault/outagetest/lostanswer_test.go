@@ -14,6 +14,7 @@ import (
 	"embedseal/adapters/vault/vaulttest"
 	"embedseal/domain/group"
 	"embedseal/domain/key"
+	"embedseal/ports/porttest"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 
 func TestAWriteWhoseAnswerIsLostIsMadeOnce(t *testing.T) { lostAnswers(t, shortLost) }
 func TestCampaignAWriteWhoseAnswerIsLostIsMadeOnce(t *testing.T) {
-	lostAnswers(t, long(t, longLost, shortLost))
+	lostAnswers(t, porttest.LongRounds(t, longLost, shortLost))
 }
 
 // writes is what every write of KV looks like on the wire.
@@ -33,7 +34,7 @@ const writes = "PUT /v1/secret/data/"
 // it, and now and then more than that: the answer to reading back, the request
 // that is sent again, another replica's write in between.
 func lostAnswers(t *testing.T, rounds int) {
-	random := newRandom(t)
+	random := rand.New(rand.NewPCG(porttest.Seed(t), 0))
 	s := vaulttest.Dev(t)
 	keepVersions(t, s, rounds*3)
 	proxy := vaulttest.NewProxy(t, s.Address)

@@ -2,10 +2,7 @@ package outagetest_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net/http"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -16,36 +13,6 @@ import (
 	"embedseal/domain/policy"
 	"embedseal/domain/secret"
 )
-
-// long is how many rounds the long form of a campaign has, unless it is
-// skipped.
-func long(t *testing.T, full, least int) int {
-	t.Helper()
-	text := os.Getenv("EMBEDSEAL_LONG")
-	if text == "" {
-		t.Skip("a long campaign: set EMBEDSEAL_LONG=1 to run it")
-	}
-	factor, err := strconv.ParseFloat(text, 64)
-	if err != nil || factor <= 0 {
-		t.Fatalf("EMBEDSEAL_LONG is a factor on the number of rounds, not %q", text)
-	}
-	return max(least, int(factor*float64(full)))
-}
-
-// newRandom is seeded by the environment, to repeat a run, or anew, and prints
-// its seed.
-func newRandom(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano()) % 1e9
-	if text := os.Getenv("EMBEDSEAL_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 32); err != nil {
-			t.Fatalf("EMBEDSEAL_SEED: %v", err)
-		}
-	}
-	t.Logf("EMBEDSEAL_SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
 
 // replica is one process of ours, as far as its stores go.
 type replica struct {
