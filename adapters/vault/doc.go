@@ -15,9 +15,8 @@
 //
 // # Caveats
 //
-// A secret of a group that somebody deletes with "vault kv delete" is not there
-// for Group and is still listed by Groups: Vault lists it too. "vault kv
-// metadata delete" removes it from both.
+// A secret that somebody deletes with "vault kv delete" is damage here, and is
+// not written over: undelete it, or remove it with "vault kv metadata delete".
 //
 // Vault has no transaction over two secrets. Deleting a group removes the ring
 // first: when Vault is lost between the two the group is left without keys, and
