@@ -132,7 +132,7 @@ func httpKeys() []Key {
 func opsKeys() []Key {
 	return []Key{
 		row("ops.listen", "", optional(hostPort()), func(c *Config) *string { return &c.Ops.Listen },
-			"The address of the operations listener, which answers /readyz; empty means none."),
+			"The address of the operations listener, which answers /readyz and /metrics; empty means none."),
 	}
 }
 

@@ -31,6 +31,8 @@ type Local struct {
 	keys   ports.KeyStore
 	groups ports.GroupStore
 
+	counters counters
+
 	mu      sync.RWMutex
 	entries map[group.ID]*entry
 }
@@ -56,8 +58,10 @@ func (l *Local) Ring(ctx context.Context, g group.ID) (key.Ring, error) {
 	}
 	known, generation := l.look(g)
 	if known.ring != nil {
+		l.counters.hits.Add(1)
 		return *known.ring, nil
 	}
+	l.counters.asked.Add(1)
 	r, err := l.keys.Ring(ctx, g)
 	if err == nil && r.Len() > 0 {
 		l.fill(g, generation, func(e *entry) { e.ring = &r })
@@ -78,8 +82,10 @@ func (l *Local) Group(ctx context.Context, id group.ID) (group.Group, error) {
 	}
 	known, generation := l.look(id)
 	if known.group != nil {
+		l.counters.hits.Add(1)
 		return own(*known.group), nil
 	}
+	l.counters.asked.Add(1)
 	g, err := l.groups.Group(ctx, id)
 	if err == nil {
 		kept := own(g)

@@ -40,6 +40,8 @@ type table[V any] struct {
 	cfg   RemoteConfig
 	clock ports.Clock
 
+	counters counters
+
 	mu        sync.RWMutex
 	rows      map[group.ID]*row[V]
 	negatives int
@@ -100,10 +102,23 @@ func (t *table[V]) fresh(id group.ID) (V, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if e := t.rows[id]; e != nil && e.known && t.clock.Now().Sub(e.asked) < t.cfg.FreshFor/2 {
+		t.counters.hits.Add(1)
 		return e.value, true
 	}
 	var none V
 	return none, false
+}
+
+// size is how many groups are known.
+func (t *table[V]) size() (known int) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, e := range t.rows {
+		if e.known {
+			known++
+		}
+	}
+	return known
 }
 
 func (t *table[V]) slow(ctx context.Context, id group.ID) (V, error) {
@@ -152,6 +167,11 @@ func (t *table[V]) answer(id group.ID, e *row[V], now time.Time) (value V, known
 		// nobody waits for the refresh.
 		if !e.away || now.Sub(e.tried) >= retryEvery {
 			t.begin(id, e, now, false)
+		}
+		if age < t.cfg.FreshFor {
+			t.counters.hits.Add(1)
+		} else {
+			t.counters.stale.Add(1)
 		}
 		return e.value, true, nil
 	case e.negative && age < min(negativeFor, t.cfg.FreshFor):
@@ -228,6 +248,7 @@ func (t *table[V]) stale(id group.ID) (V, bool) {
 		var none V
 		return none, false
 	}
+	t.counters.stale.Add(1)
 	return e.value, true
 }
 
@@ -262,6 +283,7 @@ func (t *table[V]) begin(id group.ID, e *row[V], now time.Time, slot bool) *flig
 	if e.flight != nil {
 		return e.flight
 	}
+	t.counters.asked.Add(1)
 	f := &flight[V]{done: make(chan struct{})}
 	e.flight = f
 	generation, limit := e.generation, fetchTimeout

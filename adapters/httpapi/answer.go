@@ -77,8 +77,8 @@ func answerProblem(c *gin.Context, f *failure) {
 
 // fail ends a POST of a minting route with the answer that err stands for. The
 // failure is recorded first; if that cannot be done, the answer says so and
-// nothing of what it would have said.
-func (s *Server) fail(c *gin.Context, action audit.Action, caller app.Caller, err error) {
+// nothing of what it would have said. It returns the code of the answer.
+func (s *Server) fail(c *gin.Context, action audit.Action, caller app.Caller, err error) string {
 	c.Abort()
 	f := translate(err)
 	silent := f.kind == kindRate && f.alike == 0 // one record stands for many
@@ -94,6 +94,7 @@ func (s *Server) fail(c *gin.Context, action audit.Action, caller app.Caller, er
 	}
 	s.logFailure(c, f)
 	answerProblem(c, f)
+	return f.kind.code
 }
 
 func (s *Server) logFailure(c *gin.Context, f *failure) {

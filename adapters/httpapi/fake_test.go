@@ -150,3 +150,25 @@ func (f faultyCipher) Seal(context.Context, group.ID, key.Key, []byte) ([]byte, 
 func (f faultyCipher) Open(context.Context, group.ID, key.Key, jwe.Compact) ([]byte, error) {
 	return nil, f.fail
 }
+
+// meter counts answers by their code.
+type meter struct {
+	mu      sync.Mutex
+	answers map[string]int
+}
+
+func (m *meter) Answered(code string, _ time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.answers[code]++
+}
+
+// count is how many answers had that code, and how many there were.
+func (m *meter) count(code string) (of, all int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, n := range m.answers {
+		all += n
+	}
+	return m.answers[code], all
+}

@@ -30,6 +30,7 @@ type OpsConfig struct {
 type Ops struct {
 	cfg       OpsConfig
 	readiness *app.Readiness
+	metrics   http.Handler
 	clock     ports.Clock
 	random    ports.Random
 	log       *slog.Logger
@@ -42,9 +43,12 @@ type Ops struct {
 	at   time.Time
 }
 
+// MetricsHandler answers GET /metrics.
+type MetricsHandler http.Handler
+
 // NewOps builds the listener; [Ops.Listen] and [Ops.Serve] start it.
-func NewOps(cfg OpsConfig, readiness *app.Readiness, clock ports.Clock, random ports.Random, log *slog.Logger) *Ops {
-	o := &Ops{cfg: cfg, readiness: readiness, clock: clock, random: random, log: log}
+func NewOps(cfg OpsConfig, readiness *app.Readiness, metrics MetricsHandler, clock ports.Clock, random ports.Random, log *slog.Logger) *Ops {
+	o := &Ops{cfg: cfg, readiness: readiness, metrics: metrics, clock: clock, random: random, log: log}
 	o.http = &http.Server{
 		Handler: o.routes(), DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
@@ -103,7 +107,9 @@ func (o *Ops) routes() http.Handler {
 	})
 	engine.NoRoute(func(c *gin.Context) { answerProblem(c, &failure{kind: kindNotFound}) })
 	engine.NoMethod(func(c *gin.Context) { answerProblem(c, &failure{kind: kindMethod}) })
-	for path, handler := range map[string]gin.HandlerFunc{"/healthz": health, "/readyz": o.ready} {
+	for path, handler := range map[string]gin.HandlerFunc{
+		"/healthz": health, "/readyz": o.ready, "/metrics": gin.WrapH(o.metrics),
+	} {
 		engine.GET(path, handler)
 		engine.HEAD(path, handler)
 	}

@@ -31,7 +31,7 @@ func (b *backend) LastsUntil() time.Time       { return b.lasts }
 func openOps(b *backend, listen string) (*httpapi.Ops, *clock, *logbook) {
 	at, logs := &clock{now: time.Date(2026, 1, 31, 10, 0, 0, 500e6, time.UTC)}, &logbook{}
 	log := slog.New(slog.NewTextHandler(logs, nil))
-	return httpapi.NewOps(httpapi.OpsConfig{Listen: listen}, app.NewReadiness(b, b, at), at, entropy.System{}, log), at, logs
+	return httpapi.NewOps(httpapi.OpsConfig{Listen: listen}, app.NewReadiness(b, b, at), http.NotFoundHandler(), at, entropy.System{}, log), at, logs
 }
 
 func askOps(t *testing.T, o *httpapi.Ops, method, path string) *httptest.ResponseRecorder {

@@ -26,6 +26,8 @@ type Server struct {
 	minter   *app.Minter
 	refusals *app.Refusals
 	random   ports.Random
+	clock    ports.Clock
+	meter    ports.Meter
 	log      *slog.Logger
 	tokens   *limiter
 	failures *limiter
@@ -36,9 +38,9 @@ type Server struct {
 // New builds the server; [Server.Listen] and [Server.Serve] start it. The error
 // names a trusted proxy that is none.
 func New(cfg Config, auth *app.Authenticator, minter *app.Minter, refusals *app.Refusals,
-	clock ports.Clock, random ports.Random, log *slog.Logger) (*Server, error) {
+	clock ports.Clock, random ports.Random, meter ports.Meter, log *slog.Logger) (*Server, error) {
 	s := &Server{
-		cfg: cfg, auth: auth, minter: minter, refusals: refusals, random: random, log: log,
+		cfg: cfg, auth: auth, minter: minter, refusals: refusals, random: random, clock: clock, meter: meter, log: log,
 		tokens:   newLimiter(cfg.Rate.Enabled, cfg.Rate.TokenPerSecond, cfg.Rate.TokenBurst, clock),
 		failures: newLimiter(cfg.Rate.Enabled, cfg.Rate.FailurePerSecond, cfg.Rate.FailureBurst, clock),
 	}

@@ -52,6 +52,7 @@ type site struct {
 	server *httpapi.Server
 	clock  *clock
 	audit  *recorder
+	meter  *meter
 	logs   *logbook
 	// stop ends the server, and returns what Serve did.
 	stop func() error
@@ -84,7 +85,7 @@ func open(t *testing.T, changes ...func(*setup)) *site {
 			groups: memory.NewGroupStore(store), keys: memory.NewKeyStore(store),
 			custody: custody.NewLocal(entropy.System{}), cipher: jose.New(), audit: &recorder{},
 		},
-		clock: &clock{now: time.Date(2026, 1, 31, 10, 0, 0, 500e6, time.UTC)}, logs: &logbook{},
+		clock: &clock{now: time.Date(2026, 1, 31, 10, 0, 0, 500e6, time.UTC)}, meter: &meter{answers: map[string]int{}}, logs: &logbook{},
 	}
 	before := s.setup
 	for _, change := range changes {
@@ -97,7 +98,7 @@ func open(t *testing.T, changes ...func(*setup)) *site {
 	defaults := app.NewDefaultKeys(s.keys, s.custody, s.audit, s.clock, entropy.System{})
 	server, err := httpapi.New(s.config, app.NewAuthenticator(s.groups, s.clock),
 		app.NewMinter(s.keys, defaults, s.cipher, s.audit, s.clock, s.chart),
-		app.NewRefusals(s.audit, s.clock), s.clock, entropy.System{}, log)
+		app.NewRefusals(s.audit, s.clock), s.clock, entropy.System{}, s.meter, log)
 	if err != nil {
 		t.Fatal(err)
 	}

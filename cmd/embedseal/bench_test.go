@@ -25,6 +25,7 @@ import (
 	"embedseal/adapters/auditlog"
 	"embedseal/adapters/datadir"
 	"embedseal/adapters/httpapi"
+	"embedseal/adapters/metrics"
 	"embedseal/app"
 	"embedseal/configs"
 	"embedseal/domain/apitoken"
@@ -64,17 +65,19 @@ func newBenchWith(b *testing.B, flags map[string]string, environ []string) bench
 	if inDataDir(cfg.Store) {
 		must(b, ensureStore(b.Context(), cfg, dir))
 	}
-	s, release, err := openStores(b.Context(), cfg)
+	m := metrics.New("bench")
+	s, release, err := openStores(b.Context(), cfg, m)
 	must(b, err)
 	b.Cleanup(release)
 	auditor, closeLog, err := auditlog.Open(auditlog.Config{Path: auditPath(cfg, dir)})
 	must(b, err)
 	b.Cleanup(closeLog)
-	made, err := bootstrap(b.Context(), dir, s, auditor)
+	counted := m.Auditor(auditor)
+	made, err := bootstrap(b.Context(), dir, s, counted)
 	must(b, err)
-	run, err := newService(httpConfig(cfg), httpapi.OpsConfig{}, s, auditor, cfg.ChartClaim, slog.New(slog.DiscardHandler))
+	run, err := newService(httpConfig(cfg), httpapi.OpsConfig{}, m.Handler(), m, s, counted, cfg.ChartClaim, slog.New(slog.DiscardHandler))
 	must(b, err)
-	return bench{stores: s, auditor: auditor, service: run, token: secret.New(made.APIToken), clock: wallClock{}}
+	return bench{stores: s, auditor: counted, service: run, token: secret.New(made.APIToken), clock: wallClock{}}
 }
 
 type wallClock struct{}

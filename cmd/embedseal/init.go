@@ -169,7 +169,7 @@ func ensureStore(ctx context.Context, cfg configs.Config, dir datadir.Dir) error
 // it: that may be another init.
 func openWhenFree(ctx context.Context, cfg configs.Config) (stores, func(), error) {
 	for deadline := time.Now().Add(patience); ; {
-		s, release, err := openStores(ctx, cfg)
+		s, release, err := openStores(ctx, cfg, nil)
 		if !errors.Is(err, ports.ErrHeld) || time.Now().After(deadline) {
 			return s, release, err
 		}

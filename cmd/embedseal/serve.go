@@ -13,6 +13,7 @@ import (
 	"embedseal/adapters/auditlog"
 	"embedseal/adapters/datadir"
 	"embedseal/adapters/httpapi"
+	"embedseal/adapters/metrics"
 	"embedseal/app"
 	"embedseal/configs"
 	"embedseal/ports"
@@ -85,7 +86,8 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 		return &failed{code: exitConfig, err: errors.New("audit.path " + noAuditPath)}
 	}
 	cfg.Vault.Log = log
-	s, release, err := openStores(ctx, cfg)
+	m := metrics.New(p.version)
+	s, release, err := openStores(ctx, cfg, m)
 	if err != nil {
 		return err
 	}
@@ -100,7 +102,7 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 		return err
 	}
 	defer closeLog()
-	run, err := newService(httpConfig(cfg), httpapi.OpsConfig{Listen: cfg.Ops.Listen}, s, auditor, cfg.ChartClaim, log)
+	run, err := newService(httpConfig(cfg), httpapi.OpsConfig{Listen: cfg.Ops.Listen}, m.Handler(), m, s, m.Auditor(auditor), cfg.ChartClaim, log)
 	if err != nil {
 		return err
 	}

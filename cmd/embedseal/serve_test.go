@@ -216,3 +216,45 @@ func TestServeSaysAsJSONWhereItListens(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
+
+func TestTheMetricsOfARunningServer(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	made := initialise(t, dir, storeBbolt)
+	s := serve(t, "--data-dir", dir, "--ops-listen", "127.0.0.1:0")
+	for range 3 {
+		if a := post(t, s.address, made.APIToken, goodBody); a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.text)
+		}
+	}
+	if a := post(t, s.address, "nonsense", goodBody); a.status != http.StatusUnauthorized {
+		t.Fatalf("%d %s", a.status, a.text)
+	}
+	response, err := http.Get("http://" + s.ops(t) + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	for _, line := range []string{
+		`embedseal_mint_answers_total{code="granted"} 3`, `embedseal_mint_answers_total{code="unauthenticated"} 1`,
+		`embedseal_audit_records_total{outcome="written"} 4`, `embedseal_store_calls_total{method="ring",outcome="ok"} 1`,
+		`embedseal_cache_groups 1`, `embedseal_build_info{version="v1.2.3"} 1`,
+	} {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("there is no line %q", line)
+		}
+	}
+	if !strings.Contains(text, `embedseal_default_key_created_timestamp_seconds{group="default"} `) {
+		t.Error("the age of the default key is not there")
+	}
+	for _, secret := range []string{made.APIToken, made.KeyValue, "customer_1"} {
+		if strings.Contains(text, secret) {
+			t.Errorf("the metrics hold %s", secret)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"embedseal/adapters/bbolt"
 	"embedseal/adapters/cache"
@@ -14,6 +15,7 @@ import (
 	"embedseal/adapters/entropy"
 	"embedseal/adapters/file"
 	"embedseal/adapters/jose"
+	"embedseal/adapters/metrics"
 	"embedseal/adapters/vault"
 	"embedseal/configs"
 	"embedseal/domain/key"
@@ -42,12 +44,14 @@ type stores struct {
 
 // openStores opens the configured backend, which must be there, and puts the
 // decorators on. The returned func releases it.
-func openStores(ctx context.Context, cfg configs.Config) (stores, func(), error) {
+//
+// m counts what they do; nil counts nothing.
+func openStores(ctx context.Context, cfg configs.Config, m *metrics.Registry) (stores, func(), error) {
 	switch cfg.Store {
 	case storeMemory:
-		return memoryStores(), func() {}, nil
+		return measured(memoryStores(), m), func() {}, nil
 	case storeVault:
-		return openVault(ctx, cfg)
+		return openVault(ctx, cfg, m)
 	}
 	dir := datadir.At(cfg.DataDir)
 	if err := dir.Look(storeName(cfg.Store)); err != nil {
@@ -65,14 +69,35 @@ func openStores(ctx context.Context, cfg configs.Config) (stores, func(), error)
 	if err != nil {
 		return stores{}, nil, unusable(err)
 	}
+	s = measured(s, m)
 	local := cache.NewLocal(s.Keys, s.Groups)
 	s.Keys, s.Groups = local, local
+	watch(m, local)
 	return s, release, nil
+}
+
+// measured counts the calls of the store itself.
+func measured(s stores, m *metrics.Registry) stores {
+	if m != nil {
+		counted := m.Stores(s.Keys, s.Groups)
+		s.Keys, s.Groups = counted, counted
+	}
+	return s
+}
+
+// watch shows what a cache does.
+func watch(m *metrics.Registry, c interface {
+	Counts() cache.Counts
+	DefaultKeysMade() map[string]time.Time
+}) {
+	if m != nil {
+		m.Watch(func() metrics.CacheCounts { return metrics.CacheCounts(c.Counts()) }, c.DefaultKeysMade)
+	}
 }
 
 // openVault logs in to Vault. Others write there too, and it may be away: what
 // was read is kept for a time. Keys can be in either custody.
-func openVault(ctx context.Context, cfg configs.Config) (stores, func(), error) {
+func openVault(ctx context.Context, cfg configs.Config, m *metrics.Registry) (stores, func(), error) {
 	s, release, err := vaultStores(ctx, vaultConfig(cfg))
 	if errors.Is(err, ports.ErrDenied) {
 		err = fmt.Errorf("%w; embedseal doctor tells what is missing", err)
@@ -80,8 +105,10 @@ func openVault(ctx context.Context, cfg configs.Config) (stores, func(), error) 
 	if err != nil {
 		return stores{}, nil, unusable(err)
 	}
+	s = measured(s, m)
 	remote := cache.NewRemote(s.Keys, s.Groups, cache.RemoteConfig(cfg.Cache), clock.System{})
 	s.Keys, s.Groups, s.Reserve = remote, remote, remote
+	watch(m, remote)
 	s.Cipher = ciphers{material: jose.New(), transit: s.Cipher}
 	s.Custody = custodies{ofNew: cfg.Custody, material: custody.NewLocal(entropy.System{}), transit: s.Custody}
 	return s, release, nil

@@ -64,7 +64,7 @@ func BenchmarkVaultColdStart(b *testing.B) {
 	})
 	must(b, err)
 	for b.Loop() {
-		s, release, err := openStores(b.Context(), cfg)
+		s, release, err := openStores(b.Context(), cfg, nil)
 		must(b, err)
 		cold := warm
 		cold.stores = s

@@ -111,7 +111,7 @@ func vaultStores(contextContext context.Context, config vault.Config) (stores, f
 }
 
 // newService joins the use-cases to whatever stores and auditor it is given.
-func newService(config httpapi.Config, opsConfig httpapi.OpsConfig, mainStores stores, auditor ports.Auditor, chartClaim token.ChartClaim, logger *slog.Logger) (service, error) {
+func newService(config httpapi.Config, opsConfig httpapi.OpsConfig, metricsHandler httpapi.MetricsHandler, meter ports.Meter, mainStores stores, auditor ports.Auditor, chartClaim token.ChartClaim, logger *slog.Logger) (service, error) {
 	groupStore := mainStores.Groups
 	system := clock.System{}
 	authenticator := app.NewAuthenticator(groupStore, system)
@@ -122,14 +122,14 @@ func newService(config httpapi.Config, opsConfig httpapi.OpsConfig, mainStores s
 	tokenCipher := mainStores.Cipher
 	minter := app.NewMinter(keyStore, defaultKeys, tokenCipher, auditor, system, chartClaim)
 	refusals := app.NewRefusals(auditor, system)
-	server, err := httpapi.New(config, authenticator, minter, refusals, system, entropySystem, logger)
+	server, err := httpapi.New(config, authenticator, minter, refusals, system, entropySystem, meter, logger)
 	if err != nil {
 		return service{}, err
 	}
 	checker := mainStores.Check
 	reserve := mainStores.Reserve
 	readiness := app.NewReadiness(checker, reserve, system)
-	ops := httpapi.NewOps(opsConfig, readiness, system, entropySystem, logger)
+	ops := httpapi.NewOps(opsConfig, readiness, metricsHandler, system, entropySystem, logger)
 	bootstrapper := app.NewBootstrapper(groupStore, defaultKeys, auditor, system, entropySystem)
 	mainService := service{
 		Server:       server,

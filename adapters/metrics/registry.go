@@ -1,0 +1,84 @@
+// Package metrics answers: what does this process do, and how long does it take,
+// in the words of Prometheus?
+//
+// A [Registry] has its own collectors and none of the default registry's. What is
+// counted by name has names from closed sets: codes of answers, methods of
+// stores, ids of groups that exist. No label holds what a stranger wrote.
+package metrics
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"embedseal/ports"
+)
+
+var _ ports.Meter = (*Registry)(nil)
+
+// Registry holds every metric of the process.
+type Registry struct {
+	registry *prometheus.Registry
+	answers  *prometheus.CounterVec
+	answered prometheus.Histogram
+	calls    *prometheus.CounterVec
+	called   *prometheus.HistogramVec
+	records  *prometheus.CounterVec
+	recorded prometheus.Histogram
+}
+
+// New returns a registry that knows nothing yet, but for the process and its
+// version.
+func New(version string) *Registry {
+	r := &Registry{
+		registry: prometheus.NewRegistry(),
+		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "embedseal_mint_answers_total",
+			Help: "Answers to requests for tokens, by code: granted, or the code of docs/errors.md.",
+		}, []string{"code"}),
+		answered: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "embedseal_mint_duration_seconds",
+			Help:    "How long an answer to a request for a token took.",
+			Buckets: prometheus.ExponentialBuckets(0.000_01, 4, 10),
+		}),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "embedseal_store_calls_total",
+			Help: "Calls of the store, below the cache, by method and outcome.",
+		}, []string{"method", "outcome"}),
+		called: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "embedseal_store_duration_seconds",
+			Help:    "How long a call of the store took, by method.",
+			Buckets: prometheus.ExponentialBuckets(0.000_1, 4, 9),
+		}, []string{"method"}),
+		records: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "embedseal_audit_records_total",
+			Help: "Records of the audit log, by whether they were written: without one there is no token.",
+		}, []string{"outcome"}),
+		recorded: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "embedseal_audit_duration_seconds",
+			Help:    "How long a record of the audit log took.",
+			Buckets: prometheus.ExponentialBuckets(0.000_001, 4, 10),
+		}),
+	}
+	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "embedseal_build_info", Help: "1, with the version of the build.",
+	}, []string{"version"})
+	info.WithLabelValues(version).Set(1)
+	r.registry.MustRegister(r.answers, r.answered, r.calls, r.called, r.records, r.recorded, info,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+// Handler answers GET /metrics.
+func (r *Registry) Handler() http.Handler {
+	return promhttp.HandlerFor(r.registry, promhttp.HandlerOpts{DisableCompression: true})
+}
+
+// Answered implements ports.Meter.
+func (r *Registry) Answered(code string, took time.Duration) {
+	r.answers.WithLabelValues(code).Inc()
+	r.answered.Observe(took.Seconds())
+}

@@ -1,0 +1,150 @@
+package metrics_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"embedseal/adapters/memory"
+	"embedseal/adapters/metrics"
+	"embedseal/domain/audit"
+	"embedseal/domain/group"
+	"embedseal/domain/key"
+	"embedseal/ports"
+	"embedseal/ports/porttest"
+)
+
+// scraped is what a Prometheus server would read.
+func scraped(t *testing.T, r *metrics.Registry) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	r.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	if w.Code != http.StatusOK {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+func want(t *testing.T, text string, lines ...string) {
+	t.Helper()
+	for _, line := range lines {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("there is no line %q in\n%s", line, text)
+		}
+	}
+}
+
+func TestTheDecoratedStoresAreStores(t *testing.T) {
+	open := func() *metrics.Stores {
+		s := memory.Open()
+		return metrics.New("v1").Stores(memory.NewKeyStore(s), memory.NewGroupStore(s))
+	}
+	porttest.KeyStore(t, porttest.KeyStores{Open: func(*testing.T) ports.KeyStore { return open() }})
+	porttest.GroupStore(t, porttest.GroupStores{Open: func(*testing.T) (ports.GroupStore, ports.KeyStore) {
+		s := open()
+		return s, s
+	}})
+}
+
+// failing answers every read of a ring with err.
+type failing struct {
+	ports.KeyStore
+	err error
+}
+
+func (f failing) Ring(context.Context, group.ID) (key.Ring, error) { return key.Ring{}, f.err }
+
+func TestCallsOfTheStoreAreCountedByTheirOutcome(t *testing.T) {
+	r := metrics.New("v1")
+	s := memory.Open()
+	outcomes := map[error]string{
+		nil: "ok", ports.ErrUnavailable: "unavailable", ports.ErrSealed: "sealed", ports.ErrDenied: "denied", ports.ErrReadOnly: "read_only",
+		ports.ErrCorrupt: "unreadable", ports.ErrWrongMasterKey: "unreadable", ports.ErrUnknownOutcome: "unknown",
+		ports.ErrNotPurged: "not_purged", ports.ErrConflict: "conflict", ports.ErrExists: "exists", ports.ErrNotFound: "not_found",
+		context.Canceled: "given_up", errors.New("the caller's own"): "refused",
+	}
+	for err, word := range outcomes {
+		wrapped := err
+		if err != nil {
+			wrapped = fmt.Errorf("read: %w", err)
+		}
+		counted := r.Stores(failing{memory.NewKeyStore(s), wrapped}, memory.NewGroupStore(s))
+		if _, got := counted.Ring(t.Context(), "acme"); !errors.Is(got, err) {
+			t.Errorf("%s: got %v", word, got)
+		}
+	}
+	text := scraped(t, r)
+	for _, word := range outcomes {
+		want(t, text, fmt.Sprintf(`embedseal_store_calls_total{method="ring",outcome="%s"} %d`, word, map[bool]int{true: 2, false: 1}[word == "unreadable"]))
+	}
+	want(t, text, fmt.Sprintf(`embedseal_store_duration_seconds_count{method="ring"} %d`, len(outcomes)))
+}
+
+type log struct{ err error }
+
+func (l log) Record(context.Context, audit.Event) error { return l.err }
+
+func TestRecordsAndAnswersAreCounted(t *testing.T) {
+	r := metrics.New("v1.2.3")
+	full := fmt.Errorf("%w: disk full", ports.ErrUnavailable)
+	for _, err := range []error{nil, nil, full} {
+		if got := r.Auditor(log{err}).Record(t.Context(), audit.Event{}); !errors.Is(got, err) {
+			t.Errorf("got %v, want %v", got, err)
+		}
+	}
+	r.Answered("granted", 20*time.Microsecond)
+	r.Answered("unauthenticated", time.Millisecond)
+	want(t, scraped(t, r), `embedseal_audit_records_total{outcome="written"} 2`, `embedseal_audit_records_total{outcome="failed"} 1`,
+		`embedseal_audit_duration_seconds_count 3`, `embedseal_mint_answers_total{code="granted"} 1`,
+		`embedseal_mint_answers_total{code="unauthenticated"} 1`, `embedseal_mint_duration_seconds_count 2`,
+		`embedseal_build_info{version="v1.2.3"} 1`)
+}
+
+func TestACacheIsReadWhenSomebodyAsks(t *testing.T) {
+	r := metrics.New("v1")
+	counts := metrics.CacheCounts{}
+	made := map[string]time.Time{}
+	r.Watch(func() metrics.CacheCounts { return counts }, func() map[string]time.Time { return made })
+	counts = metrics.CacheCounts{Hits: 5, Stale: 3, Asked: 2, Groups: 1}
+	made["acme"] = time.Unix(1795000000, 0)
+	want(t, scraped(t, r), "embedseal_cache_hits_total 5", "embedseal_cache_stale_total 3", "embedseal_cache_asked_total 2",
+		"embedseal_cache_groups 1", `embedseal_default_key_created_timestamp_seconds{group="acme"} 1.795e+09`)
+	delete(made, "acme")
+	if text := scraped(t, r); strings.Contains(text, "acme") {
+		t.Errorf("a group that is gone is still there:\n%s", text)
+	}
+}
+
+func TestTheDocumentationNamesEveryMetric(t *testing.T) {
+	r := metrics.New("v1")
+	s := memory.Open()
+	_, _ = r.Stores(memory.NewKeyStore(s), memory.NewGroupStore(s)).Groups(t.Context())
+	_ = r.Auditor(log{}).Record(t.Context(), audit.Event{})
+	r.Answered("granted", 0)
+	r.Watch(func() metrics.CacheCounts { return metrics.CacheCounts{} }, func() map[string]time.Time { return map[string]time.Time{"g": time.Now()} })
+	var there []string
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (embedseal_\S+) `).FindAllStringSubmatch(scraped(t, r), -1) {
+		there = append(there, m[1])
+	}
+	text, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `(embedseal_[a-z_]+)` ").FindAllStringSubmatch(string(text), -1) {
+		documented = append(documented, m[1])
+	}
+	slices.Sort(there)
+	slices.Sort(documented)
+	if len(there) == 0 || !slices.Equal(there, documented) {
+		t.Errorf("docs/metrics.md has %q, the program %q", documented, there)
+	}
+}
