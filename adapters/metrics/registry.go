@@ -23,12 +23,16 @@ var _ ports.Meter = (*Registry)(nil)
 type Registry struct {
 	registry *prometheus.Registry
 	answers  *prometheus.CounterVec
+	granted  prometheus.Counter // of answers, looked up once
 	answered prometheus.Histogram
 	calls    *prometheus.CounterVec
 	called   *prometheus.HistogramVec
 	records  *prometheus.CounterVec
 	recorded prometheus.Histogram
 }
+
+// granted is the code of an answer with a token.
+const granted = "granted"
 
 // New returns a registry that knows nothing yet, but for the process and its
 // version.
@@ -63,6 +67,7 @@ func New(version string) *Registry {
 			Buckets: prometheus.ExponentialBuckets(0.000_001, 4, 10),
 		}),
 	}
+	r.granted = r.answers.WithLabelValues(granted)
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "embedseal_build_info", Help: "1, with the version of the build.",
 	}, []string{"version"})
@@ -79,6 +84,10 @@ func (r *Registry) Handler() http.Handler {
 
 // Answered implements ports.Meter.
 func (r *Registry) Answered(code string, took time.Duration) {
-	r.answers.WithLabelValues(code).Inc()
+	if code == granted {
+		r.granted.Inc()
+	} else {
+		r.answers.WithLabelValues(code).Inc()
+	}
 	r.answered.Observe(took.Seconds())
 }

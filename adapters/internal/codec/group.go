@@ -112,7 +112,10 @@ func DecodeGroup(id group.ID, doc []byte) (group.Group, error) {
 		g.Tokens = append(g.Tokens, t)
 	}
 	again, err := EncodeGroup(g)
-	return g, canonical(what, doc, again, err)
+	if err := canonical(what, doc, again, err); err != nil {
+		return group.Group{}, err
+	}
+	return g, nil
 }
 
 func (d tokenDocument) token() (apitoken.Token, bool) {

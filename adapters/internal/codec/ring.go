@@ -66,7 +66,10 @@ func DecodeRing(g group.ID, doc []byte) (key.Ring, error) {
 		return key.Ring{}, unreadable(what, "it breaks the rules of rings")
 	}
 	again, err := EncodeRing(g, r)
-	return r, canonical(what, doc, again, err)
+	if err := canonical(what, doc, again, err); err != nil {
+		return key.Ring{}, err
+	}
+	return r, nil
 }
 
 func (d keyDocument) key() (key.Key, bool) {
