@@ -34,7 +34,7 @@ func (l *loader) vaultContradictions(c Config) {
 	}
 	v := c.Vault
 	if len(v.Addresses) == 0 {
-		l.refuse("vault.addresses", "is empty: the store vault needs the address of a server")
+		l.refuse("vault.addresses", "is empty: the store vault needs the address of a server", "store")
 	}
 	for i, a := range v.Addresses {
 		if vault.InClear(a) && !v.AllowHTTP {
@@ -42,7 +42,7 @@ func (l *loader) vaultContradictions(c Config) {
 		}
 	}
 	if v.TLS.CertFile == "" != (v.TLS.KeyFile == "") {
-		l.refuse("vault.cert_file", "and vault.key_file go together: one of them is empty")
+		l.refuse("vault.cert_file", "and vault.key_file go together: one of them is empty", "vault.key_file")
 	}
 	if c.Custody == key.VaultTransit && !vault.FitsTransit(v.Prefix) {
 		l.refuse("vault.prefix", "cannot begin the name of a Transit key: it must begin with a letter, a digit or _, and have neither / nor .")
@@ -55,7 +55,7 @@ func (l *loader) vaultContradictions(c Config) {
 func (l *loader) vaultAuthContradictions(a vault.AuthConfig) {
 	needs := func(what string, given bool) {
 		if !given {
-			l.refuse("vault.auth", a.Method+" needs "+what)
+			l.refuse("vault.auth", a.Method+" needs "+what, "store")
 		}
 	}
 	switch a.Method {
@@ -72,11 +72,19 @@ func (l *loader) vaultAuthContradictions(a vault.AuthConfig) {
 	}
 }
 
-// refuse blames a key whose value is right by itself.
-func (l *loader) refuse(key, detail string) {
-	if !l.wrong[key] {
-		l.fault(key, l.source(key), detail)
+// refuse blames a key whose value is right by itself. Where nobody wrote that, it
+// names the place of one of the others, which ask for more.
+func (l *loader) refuse(key, detail string, others ...string) {
+	if l.wrong[key] {
+		return
 	}
+	source := l.source(key)
+	for _, other := range others {
+		if source == standard {
+			source = l.source(other)
+		}
+	}
+	l.fault(key, source, detail)
 }
 
 // notMore blames less, or more when less is a default that nobody wrote.

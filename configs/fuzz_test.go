@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"embedseal/configs"
+	"embedseal/domain/secret"
 )
 
 // FuzzLoad reads a file of anything: it is refused with faults that each name
@@ -24,6 +25,13 @@ func FuzzLoad(f *testing.F) {
 		"rate_limit: True", "rate_limit: On", "data_dir: ' '", "http: {browser_origins: ['https://a.example,https://b.example']}",
 		"http: {browser_origins: [' https://a.example']}", "http: {trusted_proxies: ['']}", "server: 'http://[::1%25x]:1//'",
 		"http: {read_timeout: 10.000000001s}", "a: 1\na: 2\na: 3", "store: file\r\nlog:\r\tlevel: x", "*", "&", "!", "@", "`", "store: *file",
+		"store: vault", "store: vault\nvault: {addresses: ['https://a'], token: t}", "store: vault\ncustody: vault-transit\nvault: {addresses: ['http://127.0.0.1', 'https://a/x'], token_file: k}",
+		"store: vault\nvault: {addresses: ['https://a'], auth: approle, role_id: r, secret_id: s}\ncache: {fresh_for: 1s, grace: 0}",
+		"store: vault\nvault: {addresses: ['https://a'], auth: approle, role_id: r, secret_id_file: k}\nops: {listen: ':1'}",
+		"store: vault\nvault: {addresses: ['https://a,b'], auth: kubernetes, role: r, jwt_file: j}", "store: vault\nvault: {addresses: ['http://a'], allow_http: yes}",
+		"store: vault\nvault: {addresses: ['http://a'], allow_http: on, auth: cert, cert_file: c, key_file: k, ca_file: a, server_name: s}",
+		"store: vault\nvault: {addresses: ['https://a '], auth: agent, sink_file: s, namespace: n/m, mount: a/b, prefix: c-d, transit_mount: t, auth_mount: x}",
+		"custody: vault-transit", "custody: vault-transit\nstore: vault\nvault: {prefix: a/b}", "vault: {cert_file: c}", "cache: {grace: 5}",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -45,15 +53,27 @@ func FuzzLoad(f *testing.F) {
 			}
 			return
 		}
+		// Secrets are not shown by Settings, so that they are looked up here.
+		inline := map[string]secret.Text{}
+		for path, given := range map[string]struct {
+			value secret.Text
+			file  string
+		}{
+			"master_key": {c.MasterKey, c.MasterKeyFile}, "api_token": {c.Client.APIToken, c.Client.APITokenFile},
+			"vault.token":     {c.Vault.Auth.Token, c.Vault.Auth.TokenFile},
+			"vault.secret_id": {c.Vault.Auth.SecretID, c.Vault.Auth.SecretIDFile},
+		} {
+			if given.file == "" {
+				inline[path] = given.value
+			}
+		}
 		environ := []string{}
 		for i, k := range configs.Keys() {
 			s := c.Settings()[i]
 			switch {
 			case s.Source == "default" || s.Value == "" && k.Kind == configs.SecretFile:
-			case k.Path == "master_key" && c.MasterKeyFile == "":
-				environ = append(environ, k.Env()+"="+c.MasterKey.Reveal())
-			case k.Path == "api_token" && c.Client.APITokenFile == "":
-				environ = append(environ, k.Env()+"="+c.Client.APIToken.Reveal())
+			case k.Kind == configs.Secret && !inline[k.Path].IsZero():
+				environ = append(environ, k.Env()+"="+inline[k.Path].Reveal())
 			case k.Kind != configs.Secret:
 				environ = append(environ, k.Env()+"="+s.Value)
 			}

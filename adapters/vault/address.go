@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // address is where one server of Vault listens.
@@ -39,6 +40,9 @@ func parseAddresses(list []string, allowHTTP bool) ([]address, error) {
 }
 
 func parseAddress(text string) (*url.URL, error) {
+	if strings.ContainsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
+		return nil, errors.New("has a comma or a space in it")
+	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
 		u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
