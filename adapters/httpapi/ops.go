@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -67,13 +66,9 @@ func (o *Ops) Listen(ctx context.Context) (net.Addr, error) {
 	if o.cfg.Listen == "" {
 		return nil, nil
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.cfg.Listen)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("httpapi: listen on %s for operations: %w; stop the process that has it, or choose another with --ops-listen",
-			o.cfg.Listen, ErrAddressInUse)
-	}
+	listener, err := listen(ctx, o.cfg.Listen, " for operations", "--ops-listen")
 	if err != nil {
-		return nil, fmt.Errorf("httpapi: listen on %s for operations: %w", o.cfg.Listen, err)
+		return nil, err
 	}
 	o.listener = listener
 	return listener.Addr(), nil

@@ -69,16 +69,26 @@ func (s *Server) Handler() http.Handler { return s.http.Handler }
 // Listen takes the address, so that a taken one is known before anything is
 // promised. The error wraps [ErrAddressInUse] for that.
 func (s *Server) Listen(ctx context.Context) (net.Addr, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Listen)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("httpapi: listen on %s: %w; stop the process that has it, or choose another with --listen",
-			s.cfg.Listen, ErrAddressInUse)
-	}
+	listener, err := listen(ctx, s.cfg.Listen, "", "--listen")
 	if err != nil {
-		return nil, fmt.Errorf("httpapi: listen on %s: %w", s.cfg.Listen, err)
+		return nil, err
 	}
 	s.listener = listener
 	return listener.Addr(), nil
+}
+
+// listen takes address for either listener. purpose stands behind the address in
+// the error, and flag is what chooses another.
+func listen(ctx context.Context, address, purpose, flag string) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("httpapi: listen on %s%s: %w; stop the process that has it, or choose another with %s",
+			address, purpose, ErrAddressInUse, flag)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("httpapi: listen on %s%s: %w", address, purpose, err)
+	}
+	return listener, nil
 }
 
 // Serve answers requests until ctx is done, then lets those under way finish:
