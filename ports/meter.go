@@ -8,4 +8,9 @@ type Meter interface {
 	// Answered is told of each answer to a request for tokens: the `code` of its
 	// problem, or "granted", and how long it took. It is safe for concurrent use.
 	Answered(code string, took time.Duration)
+	// Administered is told of each answer of the administration API: the template
+	// of its route ("/admin/v1/groups/{group}"; empty where none matched, never the
+	// path that was asked for), the HTTP status, and how long it took. It is safe for
+	// concurrent use.
+	Administered(route string, status int, took time.Duration)
 }

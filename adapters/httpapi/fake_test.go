@@ -151,16 +151,28 @@ func (f faultyCipher) Open(context.Context, group.ID, key.Key, jwe.Compact) ([]b
 	return nil, f.fail
 }
 
-// meter counts answers by their code.
+// meter counts answers by their code, and those of the administration API.
 type meter struct {
-	mu      sync.Mutex
-	answers map[string]int
+	mu           sync.Mutex
+	answers      map[string]int
+	administered map[string]int
 }
 
 func (m *meter) Answered(code string, _ time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.answers[code]++
+}
+
+// Administered counts under the route and the status, such as
+// "/admin/v1/groups 200".
+func (m *meter) Administered(route string, status int, _ time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.administered == nil {
+		m.administered = map[string]int{}
+	}
+	m.administered[fmt.Sprintf("%s %d", route, status)]++
 }
 
 // count is how many answers had that code, and how many there were.

@@ -8,6 +8,7 @@ package metrics
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,6 +30,9 @@ type Registry struct {
 	called   *prometheus.HistogramVec
 	records  *prometheus.CounterVec
 	recorded prometheus.Histogram
+	// administered is by route and status, handled by route.
+	administered *prometheus.CounterVec
+	handled      *prometheus.HistogramVec
 }
 
 // granted is the code of an answer with a token.
@@ -66,13 +70,23 @@ func New(version string) *Registry {
 			Help:    "How long a record of the audit log took.",
 			Buckets: prometheus.ExponentialBuckets(0.000_001, 4, 10),
 		}),
+		administered: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "embedseal_admin_answers_total",
+			Help: "Answers of the administration API, by template of the route and HTTP status.",
+		}, []string{"route", "status"}),
+		handled: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "embedseal_admin_duration_seconds",
+			Help:    "How long an answer of the administration API took, by template of the route.",
+			Buckets: prometheus.ExponentialBuckets(0.000_1, 4, 9),
+		}, []string{"route"}),
 	}
 	r.granted = r.answers.WithLabelValues(granted)
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "embedseal_build_info", Help: "1, with the version of the build.",
 	}, []string{"version"})
 	info.WithLabelValues(version).Set(1)
-	r.registry.MustRegister(r.answers, r.answered, r.calls, r.called, r.records, r.recorded, info,
+	r.registry.MustRegister(r.answers, r.answered, r.calls, r.called, r.records, r.recorded,
+		r.administered, r.handled, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }
@@ -90,4 +104,16 @@ func (r *Registry) Answered(code string, took time.Duration) {
 		r.answers.WithLabelValues(code).Inc()
 	}
 	r.answered.Observe(took.Seconds())
+}
+
+// unmatched stands for every path that leads to no route.
+const unmatched = "other"
+
+// Administered implements ports.Meter.
+func (r *Registry) Administered(route string, status int, took time.Duration) {
+	if route == "" {
+		route = unmatched
+	}
+	r.administered.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	r.handled.WithLabelValues(route).Observe(took.Seconds())
 }

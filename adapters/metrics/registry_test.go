@@ -108,6 +108,17 @@ func TestRecordsAndAnswersAreCounted(t *testing.T) {
 		`embedseal_build_info{version="v1.2.3"} 1`)
 }
 
+func TestAnswersOfTheAdministrationAreCountedByTheirRoute(t *testing.T) {
+	r := metrics.New("v1")
+	r.Administered("/admin/v1/groups/{group}", http.StatusOK, 300*time.Microsecond)
+	r.Administered("/admin/v1/groups/{group}", http.StatusNotFound, 300*time.Microsecond)
+	r.Administered("", http.StatusNotFound, time.Microsecond)
+	want(t, scraped(t, r), `embedseal_admin_answers_total{route="/admin/v1/groups/{group}",status="200"} 1`,
+		`embedseal_admin_answers_total{route="/admin/v1/groups/{group}",status="404"} 1`,
+		`embedseal_admin_answers_total{route="other",status="404"} 1`,
+		`embedseal_admin_duration_seconds_count{route="/admin/v1/groups/{group}"} 2`)
+}
+
 func TestACacheIsReadWhenSomebodyAsks(t *testing.T) {
 	r := metrics.New("v1")
 	counts := metrics.CacheCounts{}
@@ -129,6 +140,7 @@ func TestTheDocumentationNamesEveryMetric(t *testing.T) {
 	_, _ = r.Stores(memory.NewKeyStore(s), memory.NewGroupStore(s)).Groups(t.Context())
 	_ = r.Auditor(log{}).Record(t.Context(), audit.Event{})
 	r.Answered("granted", 0)
+	r.Administered("/admin/v1/groups", http.StatusOK, 0)
 	r.Watch(func() metrics.CacheCounts { return metrics.CacheCounts{} }, func() map[string]time.Time { return map[string]time.Time{"g": time.Now()} })
 	var there []string
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (embedseal_\S+) `).FindAllStringSubmatch(scraped(t, r), -1) {
