@@ -30,9 +30,12 @@ func appendEvent(dst []byte, e audit.Event) []byte {
 		dst = strconv.AppendInt(append(dst, `,"alike":`...), int64(e.Alike), 10)
 	}
 	dst = appendMember(dst, "remote", e.Remote)
+	dst = appendMember(dst, "operator", e.Operator)
 	dst = appendMember(dst, "group", e.Group)
 	dst = appendMember(dst, "token_id", e.TokenID)
 	dst = appendMember(dst, "key_id", e.KeyID)
+	dst = appendMember(dst, "target", e.Target)
+	dst = appendMember(dst, "change", e.Change)
 	dst = appendMember(dst, "customer", e.Customer)
 	dst = appendMember(dst, "embed", e.Embed)
 	dst = appendMember(dst, "chart", e.Chart)

@@ -162,7 +162,7 @@ func (l *Log) reopen() error {
 // there, and must not outlive its record.
 func (l *Log) settle(e audit.Event) error {
 	f, ok := l.out.(*os.File)
-	if !ok || e.Action == audit.ActionMint || e.Action == audit.ActionRequest {
+	if !ok || !e.Action.Changes() {
 		return nil
 	}
 	err := f.Sync()

@@ -22,11 +22,16 @@ const (
 	Read
 	// Write: change them.
 	Write
+	// Reveal: be given the value of an embed secret. No alias has it.
+	Reveal
 
 	// ReadOnly is the documented service's read-only token.
 	ReadOnly = Verify | Read
 	// ReadWrite is the documented service's read-write token.
 	ReadWrite = Mint | Verify | Read | Write
+
+	// All is every scope there is.
+	All = ReadWrite | Reveal
 )
 
 type scopeName struct {
@@ -35,8 +40,8 @@ type scopeName struct {
 }
 
 // known lists the single scopes in the order they are written.
-func known() [4]scopeName {
-	return [4]scopeName{{"mint", Mint}, {"verify", Verify}, {"read", Read}, {"write", Write}}
+func known() [5]scopeName {
+	return [5]scopeName{{"mint", Mint}, {"verify", Verify}, {"read", Read}, {"write", Write}, {"reveal", Reveal}}
 }
 
 // ParseScopes joins the named scopes; `read-only` and `read-write` are aliases.
@@ -59,7 +64,7 @@ next:
 				continue next
 			}
 		}
-		return 0, fmt.Errorf("%w %.20q: known are mint, verify, read, write, read-only, read-write", ErrScope, name)
+		return 0, fmt.Errorf("%w %.20q: known are mint, verify, read, write, reveal, read-only, read-write", ErrScope, name)
 	}
 	return s, nil
 }

@@ -17,21 +17,73 @@ const (
 	ActionMint Action = "mint"
 	// ActionRequest: a request failed before it was known what it wanted.
 	ActionRequest Action = "request"
-	// ActionCreateGroup and ActionCreateKey: a group or an embed secret was
-	// made.
-	ActionCreateGroup Action = "create_group"
-	ActionCreateKey   Action = "create_key"
+	// ActionMintDryRun: it was asked what an embed token would hold, or why there
+	// would be none.
+	ActionMintDryRun Action = "mint_dry_run"
+
+	// What is done to a group.
+	ActionCreateGroup  Action = "create_group"
+	ActionUpdateGroup  Action = "update_group"
+	ActionUpdatePolicy Action = "update_policy"
+	ActionDeleteGroup  Action = "delete_group"
+
+	// What is done to an embed secret.
+	ActionCreateKey  Action = "create_key"
+	ActionImportKey  Action = "import_key"
+	ActionUpdateKey  Action = "update_key"
+	ActionDefaultKey Action = "default_key"
+	ActionRotateKey  Action = "rotate_key"
+	ActionRetireKey  Action = "retire_key"
+	ActionDisableKey Action = "disable_key"
+	ActionEnableKey  Action = "enable_key"
+	ActionDestroyKey Action = "destroy_key"
+	// ActionRevealKey and ActionExportKey: its value was given out.
+	ActionRevealKey Action = "reveal_key"
+	ActionExportKey Action = "export_key"
+
+	// What is done to an API token.
+	ActionCreateToken  Action = "create_token"
+	ActionUpdateToken  Action = "update_token"
+	ActionRefreshToken Action = "refresh_token"
+	ActionRevokeToken  Action = "revoke_token"
+
+	// ActionRead: something was looked at, and refused; what is shown leaves no
+	// record.
+	ActionRead Action = "read"
+	// ActionRevealAuditKey: the key that the log is chained with was given out.
+	ActionRevealAuditKey Action = "reveal_audit_key"
+
+	// What the log says of itself: it was opened, its last line had been cut short
+	// by a crash, its end is missing.
+	ActionAuditOpened    Action = "audit_opened"
+	ActionAuditTorn      Action = "audit_torn"
+	ActionAuditTruncated Action = "audit_truncated"
 )
+
+// Changes reports whether the action changes something or gives a secret out: its
+// records are on the disk before what they speak of.
+func (a Action) Changes() bool {
+	switch a {
+	case ActionMint, ActionRequest, ActionMintDryRun, ActionRead:
+		return false
+	}
+	return true
+}
 
 // Outcome is what came of it. The zero value claims nothing.
 type Outcome string
 
 // The outcomes.
 const (
+	// Intent: a change is about to be made. A second record with the same Change
+	// says what came of it; without one, a crash came between.
+	Intent  Outcome = "intent"
 	Granted Outcome = "granted"
 	Refused Outcome = "refused"
 	// Failed: neither granted nor refused; something broke.
 	Failed Outcome = "failed"
+	// Unknown: the store did not say whether it wrote.
+	Unknown Outcome = "unknown"
 )
 
 // Event is one record of the audit log. Empty fields are left out.
@@ -50,9 +102,15 @@ type Event struct {
 	Alike int
 	// Remote is the peer's address without its port.
 	Remote string
+	// Operator is who acted without an API token, such as "socket:uid=1000".
+	Operator string
 	// Group, TokenID and KeyID are ids; TokenID names the API token of the
 	// caller.
 	Group, TokenID, KeyID string
+	// Target is the id of the API token that was acted on.
+	Target string
+	// Change joins the intent of a change and its outcome.
+	Change string
 	// Customer and Embed are recorded as sent, once they passed the checks of
 	// a request.
 	Customer, Embed, Chart string

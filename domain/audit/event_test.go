@@ -14,7 +14,7 @@ func TestAnEventHasNoFieldThatASecretFitsInByRight(t *testing.T) {
 		"Time": "time.Time", "RequestID": "string", "Action": "audit.Action", "Outcome": "audit.Outcome", "Code": "string",
 		"Rules": "[]string", "Alike": "int", "Remote": "string", "Group": "string", "TokenID": "string", "KeyID": "string",
 		"Customer": "string", "Embed": "string", "Chart": "string", "IssuedAt": "time.Time", "ExpiresAt": "time.Time",
-		"Fingerprint": "token.Fingerprint",
+		"Fingerprint": "token.Fingerprint", "Operator": "string", "Target": "string", "Change": "string",
 	}
 	fields := reflect.VisibleFields(reflect.TypeFor[audit.Event]())
 	for _, f := range fields {
@@ -29,7 +29,7 @@ func TestAnEventHasNoFieldThatASecretFitsInByRight(t *testing.T) {
 
 func TestTheZeroOutcomeClaimsNothing(t *testing.T) {
 	var zero audit.Outcome
-	for _, o := range []audit.Outcome{audit.Granted, audit.Refused, audit.Failed} {
+	for _, o := range []audit.Outcome{audit.Intent, audit.Granted, audit.Refused, audit.Failed, audit.Unknown} {
 		if o == zero {
 			t.Errorf("%q is the zero value", o)
 		}

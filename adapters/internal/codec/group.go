@@ -69,7 +69,7 @@ func EncodeGroup(g group.Group) ([]byte, error) {
 		if err := text(what, t.ID+t.Name); err != nil {
 			return nil, err
 		}
-		if t.Scopes&^apitoken.ReadWrite != 0 || seen[t.ID] {
+		if t.Scopes&^apitoken.All != 0 || seen[t.ID] {
 			return nil, fmt.Errorf("codec: encode %s: %w: token number %d has an unknown scope or the id of another", what, ErrInvalid, i)
 		}
 		seen[t.ID] = true
