@@ -64,7 +64,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, text string, need apit
 	if err != nil {
 		return Caller{}, fmt.Errorf("read group %s: %w", id, err)
 	}
-	t, found := g.Token(presented.Digest())
+	t, found := g.Token(presented.Digest(), a.clock.Now())
 	if !found || !t.ValidAt(a.clock.Now()) {
 		return Caller{}, ErrUnauthenticated
 	}

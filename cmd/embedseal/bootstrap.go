@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"embedseal/adapters/clock"
 	"embedseal/adapters/datadir"
 	"embedseal/app"
 	"embedseal/domain/apitoken"
@@ -87,6 +88,6 @@ func tokenOf(ctx context.Context, dir datadir.Dir, s stores) (text secret.Text, 
 	if err != nil {
 		return text, false, fmt.Errorf("look for the group %s: %w", firstGroup, err)
 	}
-	_, known = g.Token(apitoken.DigestOf(text))
+	_, known = g.Token(apitoken.DigestOf(text), clock.System{}.Now())
 	return text, known, nil
 }

@@ -22,6 +22,8 @@ func TestScopesAreReadByNameAndAlias(t *testing.T) {
 		{[]string{"verify"}, apitoken.Verify, "verify"},
 		{[]string{"read"}, apitoken.Read, "read"},
 		{[]string{"write"}, apitoken.Write, "write"},
+		{[]string{"reveal"}, apitoken.Reveal, "reveal"},
+		{[]string{"reveal", "read-write"}, apitoken.All, "mint,verify,read,write,reveal"},
 		{[]string{"read-only"}, apitoken.Verify | apitoken.Read, "verify,read"},
 		{[]string{"read-write"}, apitoken.Mint | apitoken.Verify | apitoken.Read | apitoken.Write, "mint,verify,read,write"},
 		{[]string{"write", "mint"}, apitoken.Mint | apitoken.Write, "mint,write"},
@@ -55,7 +57,7 @@ func TestNoOtherScopeIsRead(t *testing.T) {
 }
 
 func TestEverySetOfScopesIsReadBack(t *testing.T) {
-	for s := apitoken.Scopes(0); s <= apitoken.ReadWrite; s++ {
+	for s := apitoken.Scopes(0); s <= apitoken.All; s++ {
 		got, err := apitoken.ParseScopes(s.Names()...)
 		if err != nil || got != s {
 			t.Errorf("%s: got %s and %v", s, got, err)
@@ -68,14 +70,14 @@ func TestEverySetOfScopesIsReadBack(t *testing.T) {
 
 func TestASetHasWhatItHasWhole(t *testing.T) {
 	var none apitoken.Scopes
-	for want := apitoken.Scopes(1); want <= apitoken.ReadWrite; want++ {
+	for want := apitoken.Scopes(1); want <= apitoken.All; want++ {
 		if none.Has(want) {
 			t.Errorf("the zero value may do %s", want)
 		}
-		if !apitoken.ReadWrite.Has(want) {
-			t.Errorf("read-write may not do %s", want)
+		if inReadWrite := want&apitoken.Reveal == 0; apitoken.ReadWrite.Has(want) != inReadWrite {
+			t.Errorf("read-write may do %s: %t", want, !inReadWrite)
 		}
-		inReadOnly := want&(apitoken.Mint|apitoken.Write) == 0
+		inReadOnly := want&(apitoken.Mint|apitoken.Write|apitoken.Reveal) == 0
 		if apitoken.ReadOnly.Has(want) != inReadOnly {
 			t.Errorf("read-only may do %s: %t", want, !inReadOnly)
 		}

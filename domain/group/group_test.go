@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -52,20 +53,22 @@ func TestEveryGroupFitsInTheTextOfATokenAndNoOther(t *testing.T) {
 	}
 }
 
+func now() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+
 func TestATokenIsFoundByItsDigest(t *testing.T) {
 	digest := func(s string) apitoken.Digest { return apitoken.DigestOf(secret.New(s)) }
 	g := group.Group{ID: "acme", Tokens: []apitoken.Token{
 		{ID: "t1", Digest: digest("one")}, {ID: "t2", Digest: digest("two"), Scopes: apitoken.Mint}, {ID: "t3", Digest: digest("three")},
 	}}
 	for text, id := range map[string]string{"one": "t1", "two": "t2", "three": "t3"} {
-		if got, found := g.Token(digest(text)); !found || got.ID != id {
+		if got, found := g.Token(digest(text), now()); !found || got.ID != id {
 			t.Errorf("%s: got %q and %t, want %s", text, got.ID, found, id)
 		}
 	}
 	near := digest("two")
 	near[len(near)-1] ^= 1
 	for what, d := range map[string]apitoken.Digest{"unknown": digest("four"), "zero": {}, "one bit off": near} {
-		got, found := g.Token(d)
+		got, found := g.Token(d, now())
 		if found {
 			t.Errorf("%s: found %s", what, got.ID)
 		}
@@ -73,7 +76,7 @@ func TestATokenIsFoundByItsDigest(t *testing.T) {
 			t.Errorf("%s: not the zero token (-want +got):\n%s", what, diff)
 		}
 	}
-	if _, found := (group.Group{}).Token(digest("one")); found {
+	if _, found := (group.Group{}).Token(digest("one"), now()); found {
 		t.Error("a group without tokens has one")
 	}
 }

@@ -3,6 +3,7 @@ package iso8601
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 )
@@ -111,6 +112,43 @@ func (d Duration) AddTo(t time.Time) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%w: %s ends after the year %d", ErrOverflow, d, lastYear)
 	}
 	return end, nil
+}
+
+// UpperBound is a length that d never exceeds, whatever instant it begins at, in
+// whole seconds: a month counts 31 days and a year 366. A duration of more than
+// the 292 years that a time.Duration holds gives the longest of those; the zero
+// value gives 0.
+func (d Duration) UpperBound() time.Duration {
+	const longest = math.MaxInt64 / int64(time.Second)
+	var sum int64
+	for u := years; u < unitCount; u++ {
+		// Up to longest, below 2^34, times a unit, below 2^25 seconds, nothing overflows.
+		if d.count[u] > longest {
+			return math.MaxInt64
+		}
+		if sum += d.count[u] * u.longest(); sum > longest {
+			return math.MaxInt64
+		}
+	}
+	if d.part != 0 {
+		sum += (int64(d.part)*d.of.longest() + billion - 1) / billion
+	}
+	if sum > longest {
+		return math.MaxInt64
+	}
+	return time.Duration(sum) * time.Second
+}
+
+// longest is the length of the longest of a unit, in seconds.
+func (u unit) longest() int64 {
+	switch u {
+	case years:
+		return 366 * 86400
+	case months:
+		return 31 * 86400
+	default:
+		return u.seconds()
+	}
 }
 
 // endFrom adds d to a whole second in UTC; it is false beyond the last year.

@@ -51,6 +51,9 @@ func Of(key, scope string, request []byte) (Mark, error) {
 // IsZero reports whether there is no mark.
 func (m Mark) IsZero() bool { return m == Mark{} }
 
+// Equal reports whether both are the same mark.
+func (m Mark) Equal(other Mark) bool { return m == other }
+
 // Made reports whether made is the mark of what this request made before. The
 // error is [ErrOther] when the key was used for something else.
 func (m Mark) Made(made Mark) (bool, error) {

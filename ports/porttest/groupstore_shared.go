@@ -37,7 +37,7 @@ func concurrentGroups(t *testing.T, with GroupStores) {
 		t.Fatal(err)
 	}
 	for i := range writers {
-		if _, found := g.Token(newToken(strconv.Itoa(i)).Digest); !found {
+		if _, found := g.Token(newToken(strconv.Itoa(i)).Digest, start()); !found {
 			t.Errorf("the token of writer %d is lost", i)
 		}
 	}
