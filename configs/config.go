@@ -107,4 +107,13 @@ type Client struct {
 	// APITokenFile is the file that APIToken was read from; it is empty when
 	// nobody named one.
 	APITokenFile string
+
+	// AdminServer is the base URL of the administration listener, without a
+	// trailing slash; empty means the unix socket.
+	AdminServer string
+	// OperatorToken is zero when neither the token nor a file of it was given.
+	OperatorToken secret.Text
+	// OperatorTokenFile is the file that OperatorToken was read from; it is empty
+	// when nobody named one.
+	OperatorTokenFile string
 }

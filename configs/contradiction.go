@@ -106,6 +106,9 @@ func (l *loader) advice(c Config) []string {
 	if u, err := url.Parse(c.Client.Server); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
 		sentences = append(sentences, "server: the API token travels unencrypted to another machine; use https")
 	}
+	if u, err := url.Parse(c.Client.AdminServer); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+		sentences = append(sentences, "admin_server: tokens and embed secrets travel unencrypted to another machine; use https")
+	}
 	if l.in.NoStore {
 		return sentences
 	}

@@ -60,6 +60,7 @@ func FuzzLoad(f *testing.F) {
 			file  string
 		}{
 			"master_key": {c.MasterKey, c.MasterKeyFile}, "api_token": {c.Client.APIToken, c.Client.APITokenFile},
+			"operator_token":  {c.Client.OperatorToken, c.Client.OperatorTokenFile},
 			"vault.token":     {c.Vault.Auth.Token, c.Vault.Auth.TokenFile},
 			"vault.secret_id": {c.Vault.Auth.SecretID, c.Vault.Auth.SecretIDFile},
 		} {

@@ -216,6 +216,22 @@ func secretText(accepts string, check func(string) error) grammar[secret.Text] {
 	})
 }
 
+// leastOperatorToken is the shortest operator token, in bytes: one that nobody
+// guesses.
+const leastOperatorToken = 32
+
+func operatorToken() grammar[secret.Text] {
+	return secretText("32 or more printable ASCII characters without a space", func(text string) error {
+		if len(text) < leastOperatorToken {
+			return fmt.Errorf("is shorter than %d characters", leastOperatorToken)
+		}
+		if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return errors.New("has a character in it that is not printable ASCII")
+		}
+		return nil
+	})
+}
+
 func within(least, most time.Duration) grammar[time.Duration] {
 	accepts := fmt.Sprintf("a duration from %s to %s", compact(least), compact(most))
 	return single(Duration, accepts, func(s string) (time.Duration, error) {

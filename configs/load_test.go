@@ -143,6 +143,8 @@ func TestEveryKeyTakesEachLayerAndTheLaterGoesBefore(t *testing.T) {
 		"server":                   {"https://a.example", "http://127.0.0.1", "https://[::1]:8/x"},
 		"master_key_file":          {"one", "two", "three"},
 		"api_token_file":           {"token", "token2", "token3"},
+		"admin_server":             {"https://a.example", "http://127.0.0.1:8081", ""},
+		"operator_token_file":      {"operator", "operator2", "operator3"},
 	}
 	for _, k := range configs.Keys() {
 		if k.Kind == configs.Secret {
@@ -157,6 +159,7 @@ func TestEveryKeyTakesEachLayerAndTheLaterGoesBefore(t *testing.T) {
 				"e.yaml": yamlFor(k, v[0]),
 				"one":    "k1", "two": "k2", "three": "k3",
 				"token": apiToken, "token2": apiToken, "token3": apiToken,
+				"operator": operatorToken, "operator2": operatorToken, "operator3": operatorToken,
 			}
 			in := configs.Input{File: "e.yaml", Open: files(contents)}
 			want := []configs.Setting{{Key: k.Path, Value: v[0], Source: "file e.yaml:"}}
@@ -167,6 +170,18 @@ func TestEveryKeyTakesEachLayerAndTheLaterGoesBefore(t *testing.T) {
 			in.Flags = map[string]string{k.Path: v[2]}
 			check(t, in, configs.Setting{Key: k.Path, Value: v[2], Source: "flag --" + k.Flag()})
 		})
+	}
+}
+
+func TestAnAdministrationListenerInClearOnAnotherMachineIsWarnedAbout(t *testing.T) {
+	for text, warned := range map[string]bool{"http://10.0.0.1:8081": true, "https://10.0.0.1:8081": false, "http://127.0.0.1:8081": false, "": false} {
+		c, err := configs.Load(configs.Input{Flags: map[string]string{"admin_server": text}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(strings.Join(c.Warnings, "\n"), "admin_server: "); got != warned {
+			t.Errorf("%s: %q", text, c.Warnings)
+		}
 	}
 }
 

@@ -28,6 +28,9 @@ var comparers = cmp.Options{
 // apiToken is well-formed and belongs to nobody.
 var apiToken = apitoken.New("default", [apitoken.Entropy]byte{1, 2, 3}).Reveal()
 
+// operatorToken is as short as one may be.
+const operatorToken = "operator-0123456789-abcdefghijkl"
+
 const canary = "hunter2-correct-horse"
 
 func TestASecretIsReadFromEveryPlaceThatMayHoldIt(t *testing.T) {
@@ -118,6 +121,8 @@ func TestNoFaultShowsASecret(t *testing.T) {
 		"a line break":                   file("master_key: \"" + canary + "\\n\""),
 		"a malformed API token":          file("api_token: " + canary),
 		"the wrong place for a secret":   file("master_key_file: " + canary),
+		"a short operator token":         file("operator_token: " + canary),
+		"an operator token with accents": file("operator_token: é" + canary + canary),
 		"the wrong place for a token":    file("api_token_file: " + apiToken),
 		"both":                           file("master_key: " + canary + "\nmaster_key_file: spaced"),
 		"a file with a space":            file("master_key_file: spaced"),

@@ -26,7 +26,7 @@ func storeKeys() []string {
 func serverKeys() []string {
 	var paths []string
 	for _, k := range configs.Keys() {
-		if k.Path == "data_dir" || !slices.Contains(clientKeys(), k.Path) {
+		if k.Path == "data_dir" || !slices.Contains(append(clientKeys(), adminServerKeys()...), k.Path) {
 			paths = append(paths, k.Path)
 		}
 	}
@@ -34,6 +34,9 @@ func serverKeys() []string {
 }
 
 func clientKeys() []string { return []string{"server", "api_token_file", "data_dir"} }
+
+// adminServerKeys are of a client of the administration API over TCP.
+func adminServerKeys() []string { return []string{"admin_server", "operator_token_file"} }
 
 // settings gives a verb one flag for each key named in paths (all of them when
 // there are none), and returns what loads the configuration once the flags are
@@ -77,8 +80,11 @@ func unread(paths []string) []string {
 	if len(paths) == 0 { // all is looked at
 		return nil
 	}
-	if !slices.Contains(paths, "server") {
+	if !slices.Contains(paths, "api_token_file") {
 		secrets = append(secrets, "api_token")
+	}
+	if !slices.Contains(paths, "operator_token_file") {
+		secrets = append(secrets, "operator_token")
 	}
 	if !slices.Contains(paths, "store") {
 		secrets = append(secrets, "master_key", "vault.token", "vault.secret_id")
