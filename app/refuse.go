@@ -33,14 +33,19 @@ type Refusal struct {
 	// Code is the `code` of the problem, Faults are what stood in its `errors`.
 	Code   string
 	Faults []token.Fault
+	// Group, KeyID and Target are what it was about, where that is known: ids as
+	// their constructors accept them. See [audit.Event].
+	Group, KeyID, Target string
 	// Alike is how many refusals this one stands for, when there were too many
 	// to record each.
 	Alike int
 }
 
 // Record writes the record. The error wraps [ErrAudit].
-func (r *Refusals) Record(ctx context.Context, call Call, caller Caller, what Refusal) error {
-	event := call.event(caller, what.Action, audit.Refused)
+func (r *Refusals) Record(ctx context.Context, call Call, by Actor, what Refusal) error {
+	event := by.event(call, audit.Event{
+		Action: what.Action, Outcome: audit.Refused, Group: what.Group, KeyID: what.KeyID, Target: what.Target,
+	})
 	if what.Failed {
 		event.Outcome = audit.Failed
 	}

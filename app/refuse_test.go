@@ -48,7 +48,7 @@ func TestARefusalIsRecordedWithItsCodeAndRules(t *testing.T) {
 	} {
 		t.Run(tt.sentence, func(t *testing.T) {
 			log := &journal{}
-			if err := app.NewRefusals(log, stopped{now()}).Record(t.Context(), call(), tt.caller, tt.refusal); err != nil {
+			if err := app.NewRefusals(log, stopped{now()}).Record(t.Context(), call(), app.Actor{Caller: tt.caller}, tt.refusal); err != nil {
 				t.Fatal(err)
 			}
 			tt.want.Time, tt.want.RequestID, tt.want.Remote = now(), "r1", "192.0.2.7"
@@ -62,7 +62,7 @@ func TestARefusalIsRecordedWithItsCodeAndRules(t *testing.T) {
 func TestARefusalThatCannotBeRecordedIsAnError(t *testing.T) {
 	full := fmt.Errorf("disk full")
 	log := &journal{refuse: func(audit.Event) error { return full }}
-	err := app.NewRefusals(log, stopped{now()}).Record(t.Context(), call(), acme(), app.Refusal{Action: audit.ActionMint, Code: "x"})
+	err := app.NewRefusals(log, stopped{now()}).Record(t.Context(), call(), app.Actor{Caller: acme()}, app.Refusal{Action: audit.ActionMint, Code: "x"})
 	if !errors.Is(err, app.ErrAudit) || !errors.Is(err, full) {
 		t.Errorf("got %v, want %v because of %v", err, app.ErrAudit, full)
 	}

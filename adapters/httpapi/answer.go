@@ -40,7 +40,7 @@ type fieldError struct {
 // docs/errors.md explains each.
 const typePrefix = "urn:embedseal:problem:"
 
-// answerProblem writes f. It does not record or log it: see [Server.fail].
+// answerProblem writes f. It does not record or log it: see [front.refuse].
 func answerProblem(c *gin.Context, f *failure) {
 	detail := f.detail
 	if detail == "" {
@@ -75,19 +75,24 @@ func answerProblem(c *gin.Context, f *failure) {
 	_, _ = c.Writer.Write(out.Bytes())
 }
 
-// fail ends a POST of a minting route with the answer that err stands for. The
-// failure is recorded first; if that cannot be done, the answer says so and
-// nothing of what it would have said. It returns the code of the answer.
+// fail ends a POST of a minting route with the answer that err stands for: see
+// [front.refuse].
 func (s *Server) fail(c *gin.Context, action audit.Action, caller app.Caller, err error) string {
+	return s.refuse(c, app.Actor{Caller: caller}, app.Refusal{Action: action}, err)
+}
+
+// refuse ends a request with the answer that err stands for. The failure is
+// recorded first, unless a use-case has done so; if that cannot be done, the
+// answer says so and nothing of what it would have said. what names the action and
+// what it was about. It returns the code of the answer.
+func (s *front) refuse(c *gin.Context, by app.Actor, what app.Refusal, err error) string {
 	c.Abort()
 	f := translate(err)
 	silent := f.kind == kindRate && f.alike == 0 // one record stands for many
-	if f.kind != kindAudit && !silent {
-		what := app.Refusal{
-			Action: action, Code: f.kind.code, Faults: f.faults, Alike: f.alike,
-			Failed: f.kind.status >= http.StatusInternalServerError,
-		}
-		if recordErr := s.refusals.Record(c.Request.Context(), call(c), caller, what); recordErr != nil {
+	if f.kind != kindAudit && !silent && !app.Recorded(err) {
+		what.Code, what.Faults, what.Alike = f.kind.code, f.faults, f.alike
+		what.Failed = f.kind.status >= http.StatusInternalServerError
+		if recordErr := s.refusals.Record(c.Request.Context(), call(c), by, what); recordErr != nil {
 			s.logFailure(c, f)
 			f = translate(recordErr)
 		}
@@ -97,7 +102,7 @@ func (s *Server) fail(c *gin.Context, action audit.Action, caller app.Caller, er
 	return f.kind.code
 }
 
-func (s *Server) logFailure(c *gin.Context, f *failure) {
+func (s *front) logFailure(c *gin.Context, f *failure) {
 	level := slog.LevelDebug
 	if f.kind.status >= http.StatusInternalServerError && !errors.Is(f.err, context.Canceled) { // the client left
 		level = slog.LevelError

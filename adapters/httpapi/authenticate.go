@@ -14,7 +14,7 @@ import (
 
 // authenticate finds the caller, and counts the request: against the API token
 // when there is one, against the peer's address when there is none.
-func (s *Server) authenticate(c *gin.Context, need apitoken.Scopes) (app.Caller, error) {
+func (s *front) authenticate(c *gin.Context, need apitoken.Scopes) (app.Caller, error) {
 	text, err := presented(c.Request.Header)
 	if err != nil {
 		return app.Caller{}, s.countFailure(c, err)
@@ -82,7 +82,7 @@ func credential(values []string, scheme string) (string, error) {
 
 // countFailure turns the refusal of a stranger into 429 when the address has had
 // too many of them.
-func (s *Server) countFailure(c *gin.Context, err error) error {
+func (s *front) countFailure(c *gin.Context, err error) error {
 	if wait, alike := s.failures.take(peer(c)); wait > 0 {
 		return tooMany(c, wait, alike)
 	}

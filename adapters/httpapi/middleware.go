@@ -20,7 +20,7 @@ const requestIDHeader = "X-Request-Id"
 
 // identify gives the request a name of our own making, and the headers that
 // every answer has.
-func (s *Server) identify(c *gin.Context) {
+func (s *front) identify(c *gin.Context) {
 	id := headers(c, s.random)
 	c.Next()
 	if s.log.Enabled(c.Request.Context(), slog.LevelDebug) {
@@ -44,7 +44,7 @@ func headers(c *gin.Context, random ports.Random) string {
 
 // recover answers a panic with 500. What it logs has the stack and no header,
 // and nothing of the panic's value but its type: see [described].
-func (s *Server) recover(c *gin.Context) {
+func (s *front) recover(c *gin.Context) {
 	defer func() {
 		what := recover()
 		if what == nil {
@@ -65,14 +65,14 @@ func (s *Server) recover(c *gin.Context) {
 
 // failPanicked records the failure and answers it. Where the auditor is what
 // panics, it is answered all the same.
-func (s *Server) failPanicked(c *gin.Context) {
+func (s *front) failPanicked(c *gin.Context) {
 	internal := &failure{kind: kindInternal}
 	defer func() {
 		if recover() != nil {
 			answerProblem(c, internal)
 		}
 	}()
-	s.fail(c, audit.ActionRequest, app.Caller{}, internal)
+	s.refuse(c, app.Actor{}, app.Refusal{Action: audit.ActionRequest}, internal)
 }
 
 // described is what may be logged of a panic's value, which can hold anything:

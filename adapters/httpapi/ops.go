@@ -90,18 +90,11 @@ func (o *Ops) Serve(ctx context.Context) error {
 }
 
 func (o *Ops) routes() http.Handler {
-	gin.SetMode(gin.ReleaseMode)
-	engine := gin.New()
-	engine.HandleMethodNotAllowed = true
-	engine.RedirectTrailingSlash = false
-	engine.RedirectFixedPath = false
-	_ = engine.SetTrustedProxies(nil) // nil is always right
-	engine.Use(func(c *gin.Context) {
+	engine := newEngine(func(c *gin.Context) {
 		headers(c, o.random)
 		c.Next()
 	})
-	engine.NoRoute(func(c *gin.Context) { answerProblem(c, &failure{kind: kindNotFound}) })
-	engine.NoMethod(func(c *gin.Context) { answerProblem(c, &failure{kind: kindMethod}) })
+	_ = engine.SetTrustedProxies(nil) // nil is always right
 	for path, handler := range map[string]gin.HandlerFunc{
 		"/healthz": health, "/readyz": o.ready, "/metrics": gin.WrapH(o.metrics),
 	} {

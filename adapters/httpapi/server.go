@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"syscall"
 
 	"github.com/gin-gonic/gin"
 
@@ -21,16 +20,9 @@ var ErrAddressInUse = errors.New("address in use")
 
 // Server is the public listener.
 type Server struct {
+	front
 	cfg      Config
-	auth     *app.Authenticator
 	minter   *app.Minter
-	refusals *app.Refusals
-	random   ports.Random
-	clock    ports.Clock
-	meter    ports.Meter
-	log      *slog.Logger
-	tokens   *limiter
-	failures *limiter
 	http     *http.Server
 	listener net.Listener
 }
@@ -39,11 +31,7 @@ type Server struct {
 // names a trusted proxy that is none.
 func New(cfg Config, auth *app.Authenticator, minter *app.Minter, refusals *app.Refusals,
 	clock ports.Clock, random ports.Random, meter ports.Meter, log *slog.Logger) (*Server, error) {
-	s := &Server{
-		cfg: cfg, auth: auth, minter: minter, refusals: refusals, random: random, clock: clock, meter: meter, log: log,
-		tokens:   newLimiter(cfg.Rate.Enabled, cfg.Rate.TokenPerSecond, cfg.Rate.TokenBurst, clock),
-		failures: newLimiter(cfg.Rate.Enabled, cfg.Rate.FailurePerSecond, cfg.Rate.FailureBurst, clock),
-	}
+	s := &Server{front: newFront(cfg.Rate, auth, refusals, clock, random, meter, log), cfg: cfg, minter: minter}
 	handler, err := s.routes()
 	if err != nil {
 		return nil, err
@@ -77,20 +65,6 @@ func (s *Server) Listen(ctx context.Context) (net.Addr, error) {
 	return listener.Addr(), nil
 }
 
-// listen takes address for either listener. purpose stands behind the address in
-// the error, and flag is what chooses another.
-func listen(ctx context.Context, address, purpose, flag string) (net.Listener, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("httpapi: listen on %s%s: %w; stop the process that has it, or choose another with %s",
-			address, purpose, ErrAddressInUse, flag)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("httpapi: listen on %s%s: %w", address, purpose, err)
-	}
-	return listener, nil
-}
-
 // Serve answers requests until ctx is done, then lets those under way finish:
 // for ShutdownTimeout, after which their connections are cut and the error
 // says so.
@@ -98,36 +72,16 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.listener == nil {
 		return errors.New("httpapi: serve: nothing was listened on before")
 	}
-	done := make(chan error, 1)
-	go func() { done <- s.http.Serve(s.listener) }()
-	select {
-	case err := <-done:
-		return fmt.Errorf("httpapi: serve: %w", err)
-	case <-ctx.Done():
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
-	defer cancel()
-	if err := s.http.Shutdown(grace); err != nil {
-		return errors.Join(fmt.Errorf("httpapi: requests were still under way after %s: %w", s.cfg.ShutdownTimeout, err), s.http.Close())
-	}
-	<-done
-	return nil
+	return serveUntil(ctx, s.http, s.cfg.ShutdownTimeout, s.listener)
 }
 
 // routes is what there is, and the order of what happens to a request.
 func (s *Server) routes() (http.Handler, error) {
-	gin.SetMode(gin.ReleaseMode)
-	engine := gin.New()
-	engine.HandleMethodNotAllowed = true
-	engine.RedirectTrailingSlash = false
-	engine.RedirectFixedPath = false
+	engine := newEngine(s.identify, s.recover)
 	if err := engine.SetTrustedProxies(slices.Clone(s.cfg.TrustedProxies)); err != nil {
 		return nil, fmt.Errorf("httpapi: http.trusted_proxies: %w", err)
 	}
 	engine.RemoteIPHeaders = []string{"X-Forwarded-For"} // gin would also believe X-Real-IP
-	engine.Use(s.identify, s.recover)
-	engine.NoRoute(func(c *gin.Context) { answerProblem(c, &failure{kind: kindNotFound}) })
-	engine.NoMethod(func(c *gin.Context) { answerProblem(c, &failure{kind: kindMethod}) })
 
 	engine.GET("/healthz", health)
 	engine.HEAD("/healthz", health)
