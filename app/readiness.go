@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 )
 
 const (
-	// checkLimit is how long a check of the store may take.
+	// checkLimit is how long a check may take.
 	checkLimit = 2 * time.Second
 	// checkEvery is how long its result is given again, so that whoever asks often
 	// does not press on the backend.
@@ -23,11 +24,21 @@ const (
 	checkKept = 10 * time.Second
 )
 
+// Component is something that this process cannot mint without.
+type Component struct {
+	Name    string
+	Checker ports.Checker
+	// Reserve says how long minting goes on without it; nil where it does not.
+	Reserve ports.Reserve
+	// Wraps is what an error of the check is wrapped in, so that the edge answers
+	// as it would to a request; nil where the check has the right words itself.
+	Wraps error
+}
+
 // Readiness finds out whether this process can mint.
 type Readiness struct {
-	store   ports.Checker
-	reserve ports.Reserve
-	clock   ports.Clock
+	components []Component
+	clock      ports.Clock
 
 	mu   sync.Mutex
 	last Report
@@ -36,28 +47,47 @@ type Readiness struct {
 	under chan struct{}
 }
 
-// NewReadiness returns a Readiness. reserve is nil for stores that need none:
-// they are in this process.
-func NewReadiness(store ports.Checker, reserve ports.Reserve, clock ports.Clock) *Readiness {
-	return &Readiness{store: store, reserve: reserve, clock: clock}
+// NewReadiness returns a Readiness that looks after those components, in that
+// order.
+func NewReadiness(components []Component, clock ports.Clock) *Readiness {
+	return &Readiness{components: components, clock: clock}
 }
 
 // Report is what was found.
 type Report struct {
-	// Store is what keeps the store from being used; nil when nothing does.
-	Store error
-	// ServesUntil is until when what was read of the store may be used while it
-	// is away; zero when nothing may. It is of interest with an error only.
-	ServesUntil time.Time
+	Components []ComponentReport
 	// At is when that was known.
 	At time.Time
 }
 
-// Ready reports whether tokens can be minted at that instant: the store can be
-// used, or what was read of it may be.
-func (r Report) Ready(now time.Time) bool { return r.Store == nil || now.Before(r.ServesUntil) }
+// ComponentReport is what was found of one.
+type ComponentReport struct {
+	Name string
+	// Err is what keeps it from being used; nil when nothing does.
+	Err error
+	// ServesUntil is until when minting goes on without it; zero when it does not.
+	// It is of interest with an error only.
+	ServesUntil time.Time
+}
 
-// Check asks the store, together with all who ask at the same time, unless that
+// Ready reports whether tokens can be minted at that instant: each component can
+// be used, or done without.
+func (r Report) Ready(now time.Time) bool {
+	return !slices.ContainsFunc(r.Components, func(c ComponentReport) bool { return !c.Ready(now) })
+}
+
+// Ready reports whether tokens can be minted at that instant, as far as this
+// component goes.
+func (c ComponentReport) Ready(now time.Time) bool { return c.Err == nil || now.Before(c.ServesUntil) }
+
+// Last is what the last check found; with no component before the first one.
+func (r *Readiness) Last() Report {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
+}
+
+// Check asks every component, together with all who ask at the same time, unless that
 // was done within the last second. One who stops waiting gets the last report.
 func (r *Readiness) Check(ctx context.Context) Report {
 	now := r.clock.Now()
@@ -69,7 +99,7 @@ func (r *Readiness) Check(ctx context.Context) Report {
 	}
 	if r.under == nil {
 		r.under = make(chan struct{})
-		// Whoever gives up waiting must not make others believe that the store is away.
+		// Whoever gives up waiting must not make others believe that something is away.
 		go r.check(context.WithoutCancel(ctx), r.under)
 	}
 	under := r.under
@@ -84,7 +114,7 @@ func (r *Readiness) Check(ctx context.Context) Report {
 	case <-under:
 	case <-ctx.Done():
 		if last.At.IsZero() {
-			last.Store = fmt.Errorf("%w: the check was given up", ports.ErrUnavailable)
+			return r.givenUp()
 		}
 		return last
 	}
@@ -93,21 +123,48 @@ func (r *Readiness) Check(ctx context.Context) Report {
 	return r.last
 }
 
-// check asks the store.
+// givenUp is the report to one who did not wait for the first.
+func (r *Readiness) givenUp() Report {
+	var report Report
+	for _, c := range r.components {
+		report.Components = append(report.Components, ComponentReport{Name: c.Name,
+			Err: c.wrap(fmt.Errorf("%w: the check was given up", ports.ErrUnavailable))})
+	}
+	return report
+}
+
+// check asks the components, all at once: one that hangs must not hide another.
 func (r *Readiness) check(ctx context.Context, under chan struct{}) {
 	limited, cancel := context.WithTimeout(ctx, checkLimit)
 	defer cancel()
-	err := r.store.Check(limited)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("%w: no answer within %s", ports.ErrUnavailable, checkLimit)
+	report := Report{Components: make([]ComponentReport, len(r.components))}
+	var all sync.WaitGroup
+	for i, c := range r.components {
+		all.Go(func() { report.Components[i] = c.report(limited) })
 	}
-	report := Report{Store: err}
-	if r.reserve != nil {
-		report.ServesUntil = r.reserve.LastsUntil()
-	}
+	all.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	report.At = r.clock.Now()
 	r.last, r.under = report, nil
 	close(under)
+}
+
+func (c Component) report(ctx context.Context) ComponentReport {
+	err := c.Checker.Check(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w: no answer within %s", ports.ErrUnavailable, checkLimit)
+	}
+	found := ComponentReport{Name: c.Name, Err: c.wrap(err)}
+	if c.Reserve != nil {
+		found.ServesUntil = c.Reserve.LastsUntil()
+	}
+	return found
+}
+
+func (c Component) wrap(err error) error {
+	if err == nil || c.Wraps == nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", c.Wraps, err)
 }

@@ -55,6 +55,14 @@ type until struct{ time.Time }
 
 func (u until) LastsUntil() time.Time { return u.Time }
 
+// readiness looks after a store alone.
+func readiness(store ports.Checker, reserve ports.Reserve, clock ports.Clock) *app.Readiness {
+	return app.NewReadiness([]app.Component{{Name: "store", Checker: store, Reserve: reserve}}, clock)
+}
+
+// of is what was found of the one component.
+func of(r app.Report) error { return r.Components[0].Err }
+
 func TestAProcessIsReadyWhileItsStoreAnswersOrWhatWasReadMayBeUsed(t *testing.T) {
 	for name, tt := range map[string]struct {
 		err     error
@@ -68,9 +76,9 @@ func TestAProcessIsReadyWhileItsStoreAnswersOrWhatWasReadMayBeUsed(t *testing.T)
 		"what was read is too old":          {ports.ErrDenied, until{now()}, false},
 		"what was read may be used":         {ports.ErrDenied, until{now().Add(1)}, true},
 	} {
-		r := app.NewReadiness(&backend{err: tt.err}, tt.reserve, stopped{now()})
+		r := readiness(&backend{err: tt.err}, tt.reserve, stopped{now()})
 		got := r.Check(t.Context())
-		if got.Ready(now()) != tt.ready || !errors.Is(got.Store, tt.err) || !got.At.Equal(now()) {
+		if got.Ready(now()) != tt.ready || !errors.Is(of(got), tt.err) || !got.At.Equal(now()) {
 			t.Errorf("%s: got %+v, ready %v, want %v", name, got, got.Ready(now()), tt.ready)
 		}
 	}
@@ -78,12 +86,12 @@ func TestAProcessIsReadyWhileItsStoreAnswersOrWhatWasReadMayBeUsed(t *testing.T)
 
 func TestTheStoreIsAskedOnceASecondHoweverManyWantToKnow(t *testing.T) {
 	b, at := &backend{takes: 20 * time.Millisecond}, &movable{now()}
-	r := app.NewReadiness(b, nil, at)
+	r := readiness(b, nil, at)
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {
-			if got := r.Check(t.Context()); got.Store != nil {
-				t.Error(got.Store)
+			if got := r.Check(t.Context()); of(got) != nil {
+				t.Error(of(got))
 			}
 		})
 	}
@@ -100,8 +108,8 @@ func TestTheStoreIsAskedOnceASecondHoweverManyWantToKnow(t *testing.T) {
 		err   error
 	}{{999 * time.Millisecond, 1, nil}, {time.Millisecond, 2, ports.ErrSealed}, {-time.Hour, 3, ports.ErrSealed}} {
 		at.now = at.now.Add(tt.later)
-		if got := r.Check(t.Context()); !errors.Is(got.Store, tt.err) || b.count() != tt.asked {
-			t.Errorf("%s later: got %v, asked %d times, want %d", tt.later, got.Store, b.count(), tt.asked)
+		if got := r.Check(t.Context()); !errors.Is(of(got), tt.err) || b.count() != tt.asked {
+			t.Errorf("%s later: got %v, asked %d times, want %d", tt.later, of(got), b.count(), tt.asked)
 		}
 	}
 }
@@ -109,9 +117,9 @@ func TestTheStoreIsAskedOnceASecondHoweverManyWantToKnow(t *testing.T) {
 func TestACheckThatHangsSaysThatTheStoreIsAwayAndHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &backend{}
-		r := app.NewReadiness(b, nil, wall{})
-		if got := r.Check(t.Context()); got.Store != nil {
-			t.Fatal(got.Store)
+		r := readiness(b, nil, wall{})
+		if got := r.Check(t.Context()); of(got) != nil {
+			t.Fatal(of(got))
 		}
 		b.set(time.Hour)
 		time.Sleep(2 * time.Second)
@@ -119,8 +127,8 @@ func TestACheckThatHangsSaysThatTheStoreIsAwayAndHoldsNobodyUp(t *testing.T) {
 		var all sync.WaitGroup
 		for range 20 {
 			all.Go(func() {
-				if got := r.Check(t.Context()); got.Store != nil {
-					t.Errorf("before the check has ended: %v", got.Store)
+				if got := r.Check(t.Context()); of(got) != nil {
+					t.Errorf("before the check has ended: %v", of(got))
 				}
 			})
 		}
@@ -129,13 +137,13 @@ func TestACheckThatHangsSaysThatTheStoreIsAwayAndHoldsNobodyUp(t *testing.T) {
 			t.Errorf("a probe took %s", took)
 		}
 		time.Sleep(2 * time.Second)
-		if got := r.Check(t.Context()); !errors.Is(got.Store, ports.ErrUnavailable) {
-			t.Errorf("got %v", got.Store)
+		if got := r.Check(t.Context()); !errors.Is(of(got), ports.ErrUnavailable) {
+			t.Errorf("got %v", of(got))
 		}
 		// Without a report there is nothing to say but what the check says.
 		began = time.Now()
-		if got := app.NewReadiness(b, nil, wall{}).Check(t.Context()); !errors.Is(got.Store, ports.ErrUnavailable) || time.Since(began) > 2*time.Second {
-			t.Errorf("the first: %v after %s", got.Store, time.Since(began))
+		if got := readiness(b, nil, wall{}).Check(t.Context()); !errors.Is(of(got), ports.ErrUnavailable) || time.Since(began) > 2*time.Second {
+			t.Errorf("the first: %v after %s", of(got), time.Since(began))
 		}
 	})
 }
@@ -144,14 +152,49 @@ func TestOneWhoHasGoneDoesNotSpoilItForTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &backend{}
 		b.set(time.Second)
-		r := app.NewReadiness(b, nil, wall{})
+		r := readiness(b, nil, wall{})
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
-		if got := r.Check(gone); !errors.Is(got.Store, ports.ErrUnavailable) {
-			t.Errorf("got %v for a caller who has gone", got.Store)
+		if got := r.Check(gone); !errors.Is(of(got), ports.ErrUnavailable) {
+			t.Errorf("got %v for a caller who has gone", of(got))
 		}
-		if got := r.Check(t.Context()); got.Store != nil || b.count() != 1 {
-			t.Errorf("got %v, asked %d times", got.Store, b.count())
+		if got := r.Check(t.Context()); of(got) != nil || b.count() != 1 {
+			t.Errorf("got %v, asked %d times", of(got), b.count())
+		}
+	})
+}
+
+func TestEveryComponentIsNeededAndOneThatHangsHidesNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		full := errors.New("disk full")
+		store, log := &backend{}, &backend{}
+		r := app.NewReadiness([]app.Component{
+			{Name: "store", Checker: store, Reserve: until{now().Add(100 * 365 * 24 * time.Hour)}},
+			{Name: "audit", Checker: log, Wraps: app.ErrAudit},
+		}, wall{})
+		if last := r.Last(); !last.At.IsZero() || len(last.Components) != 0 {
+			t.Errorf("before the first check: %+v", last)
+		}
+		if got := r.Check(t.Context()); !got.Ready(time.Now()) {
+			t.Errorf("all is well: %+v", got)
+		}
+		store.set(time.Hour)
+		log.err = full
+		time.Sleep(20 * time.Second)
+		got := r.Check(t.Context())
+		if got.Ready(time.Now()) || !errors.Is(got.Components[0].Err, ports.ErrUnavailable) || !got.Components[0].Ready(time.Now()) ||
+			!errors.Is(got.Components[1].Err, app.ErrAudit) || !errors.Is(got.Components[1].Err, full) || errors.Is(got.Components[0].Err, app.ErrAudit) {
+			t.Errorf("got %+v", got)
+		}
+		if last := r.Last(); !last.At.Equal(got.At) {
+			t.Errorf("the last is of %s, not of %s", last.At, got.At)
+		}
+		log.err = nil
+		time.Sleep(2 * time.Second)
+		_ = r.Check(t.Context()) // waits for what hangs, or gets the last report
+		time.Sleep(2 * time.Second)
+		if got := r.Check(t.Context()); !got.Ready(time.Now()) {
+			t.Errorf("a store that may be away takes nothing out of service: %+v", got)
 		}
 	})
 }

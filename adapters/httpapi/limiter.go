@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -25,6 +26,34 @@ type limiter struct {
 
 	mu      sync.Mutex
 	buckets *lru.Cache[string, *bucket]
+
+	allowed, refused atomic.Uint64
+}
+
+// LimitCounts is what a limiter has done since the process began.
+type LimitCounts struct {
+	// Kind is token (requests of an API token) or failure (requests of an address
+	// that failed to authenticate).
+	Kind string
+	// Allowed and Refused are requests.
+	Allowed, Refused uint64
+	// Buckets is how many tokens or addresses are remembered now, of MaxBuckets.
+	Buckets, MaxBuckets int
+}
+
+// Limits tells what the limiters have done; nothing where they are off.
+func (s *Server) Limits() []LimitCounts {
+	var all []LimitCounts
+	for _, l := range []struct {
+		kind string
+		of   *limiter
+	}{{"token", s.tokens}, {"failure", s.failures}} {
+		if l.of != nil {
+			all = append(all, LimitCounts{Kind: l.kind, Allowed: l.of.allowed.Load(), Refused: l.of.refused.Load(),
+				Buckets: l.of.buckets.Len(), MaxBuckets: maxBuckets})
+		}
+	}
+	return all
 }
 
 type bucket struct {
@@ -62,6 +91,7 @@ func (l *limiter) take(name string) (wait time.Duration, alike int) {
 		l.buckets.Add(name, b)
 	}
 	if b.limiter.AllowN(now, 1) {
+		l.allowed.Add(1)
 		return 0, 0
 	}
 	return l.refuse(b, now)
@@ -85,6 +115,7 @@ func (l *limiter) spent(name string) (wait time.Duration, alike int) {
 
 // refuse says when the next request would pass. The lock is held.
 func (l *limiter) refuse(b *bucket, now time.Time) (wait time.Duration, alike int) {
+	l.refused.Add(1)
 	b.alike++
 	if now.Sub(b.noted) >= time.Second {
 		alike, b.alike, b.noted = b.alike, 0, now

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,6 +38,25 @@ func (s *site) want(t *testing.T, n, status int, r request) answer {
 		}
 	}
 	return last
+}
+
+func TestTheLimitersCountWhatTheyAllowAndRefuse(t *testing.T) {
+	s := open(t, limited)
+	s.want(t, 4, http.StatusOK, as("acme", "rw"))
+	s.want(t, 2, http.StatusTooManyRequests, as("acme", "rw"))
+	s.want(t, 1, http.StatusOK, as("acme", "mint"))
+	s.want(t, 3, http.StatusUnauthorized, stranger())
+	s.want(t, 5, http.StatusTooManyRequests, stranger())
+	want := []httpapi.LimitCounts{
+		{Kind: "token", Allowed: 5, Refused: 2, Buckets: 2, MaxBuckets: 16384},
+		{Kind: "failure", Allowed: 3, Refused: 5, Buckets: 1, MaxBuckets: 16384},
+	}
+	if got := s.server.Limits(); !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := open(t).server.Limits(); len(got) != 0 {
+		t.Errorf("limiters that are off count: %+v", got)
+	}
 }
 
 func TestEachAPITokenHasARateOfItsOwn(t *testing.T) {

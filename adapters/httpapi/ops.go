@@ -37,8 +37,8 @@ type Ops struct {
 	listener  net.Listener
 
 	mu sync.Mutex
-	// told is what the log knows of the state, as it was at that time.
-	told string
+	// told is what the log knows of each component, as it was at that time.
+	told map[string]string
 	at   time.Time
 }
 
@@ -104,6 +104,12 @@ func (o *Ops) routes() http.Handler {
 	return engine
 }
 
+// The names of components that an answer to /readyz speaks of.
+const (
+	ComponentStore = "store"
+	ComponentAudit = "audit"
+)
+
 // The values of "status" in an answer to /readyz.
 const (
 	statusReady       = "ready"
@@ -132,7 +138,7 @@ type componentBody struct {
 	ServesUntil *time.Time `json:"serves_until,omitempty"`
 }
 
-// Watch looks after the store at that interval until ctx is done, so that an
+// Watch looks after every component at that interval until ctx is done, so that an
 // outage is in the log although nobody asks for /readyz.
 func (o *Ops) Watch(ctx context.Context, interval time.Duration) {
 	tick := time.NewTicker(interval)
@@ -146,23 +152,31 @@ func (o *Ops) Watch(ctx context.Context, interval time.Duration) {
 	}
 }
 
-// look checks the store, and logs what has changed.
+// look checks every component, and logs what has changed.
 func (o *Ops) look(ctx context.Context) readinessBody {
 	report := o.readiness.Check(ctx)
-	store := componentBody{Name: "store", Status: statusOK}
-	body := readinessBody{Status: statusReady}
-	if report.Store != nil {
-		f := translate(report.Store)
-		store = componentBody{Name: "store", Status: statusAway, Code: f.kind.code, Detail: f.kind.detail}
-		if body.Status = statusUnavailable; report.Ready(o.clock.Now()) {
-			until := report.ServesUntil.UTC().Truncate(time.Second)
-			body.Status, store.ServesUntil = statusDegraded, &until
+	now, body := o.clock.Now(), readinessBody{Status: statusReady}
+	for _, c := range report.Components {
+		shown := componentBody{Name: c.Name, Status: statusOK}
+		if c.Err != nil {
+			f := translate(c.Err)
+			shown.Status, shown.Code, shown.Detail = statusAway, f.kind.code, f.kind.detail
+			switch {
+			case !c.Ready(now):
+				body.Status = statusUnavailable
+			default:
+				until := c.ServesUntil.UTC().Truncate(time.Second)
+				shown.ServesUntil = &until
+				if body.Status == statusReady {
+					body.Status = statusDegraded
+				}
+			}
 		}
+		body.Components = append(body.Components, shown)
 	}
 	if ctx.Err() == nil {
-		o.tell(ctx, body.Status, store, report)
+		o.tell(ctx, body, report)
 	}
-	body.Components = []componentBody{store}
 	return body
 }
 
@@ -191,26 +205,50 @@ func (o *Ops) ready(c *gin.Context) {
 	}
 }
 
-// tell logs a change of the state, once.
-func (o *Ops) tell(ctx context.Context, status string, store componentBody, report app.Report) {
-	err := report.Store
+// tell logs a change of each component, once.
+func (o *Ops) tell(ctx context.Context, body readinessBody, report app.Report) {
+	before := make([]string, len(body.Components))
 	o.mu.Lock()
-	before, changed := o.told, false
-	if !report.At.Before(o.at) { // one who waited longer may hold an older report
-		o.told, o.at = status+" "+store.Code, report.At
-		changed = before != o.told
+	if report.At.Before(o.at) { // one who waited longer may hold an older report
+		o.mu.Unlock()
+		return
+	}
+	o.at = report.At
+	if o.told == nil {
+		o.told = map[string]string{}
+	}
+	for i, c := range body.Components {
+		before[i] = o.told[c.Name]
+		o.told[c.Name] = c.state()
 	}
 	o.mu.Unlock()
+	for i, c := range body.Components {
+		if now := c.state(); now != before[i] && (before[i] != "" || c.Status != statusOK) {
+			o.tellOne(ctx, body.Status, c, report.Components[i].Err)
+		}
+	}
+}
+
+// state is what a line of the log is written about when it changes.
+func (c componentBody) state() string {
 	switch {
-	case !changed, before == "" && err == nil:
-		return
-	case err == nil:
-		o.log.LogAttrs(ctx, slog.LevelInfo, "the store answers again")
+	case c.Status == statusOK:
+		return statusOK
+	case c.ServesUntil == nil:
+		return statusUnavailable + " " + c.Code
+	}
+	return statusDegraded + " " + c.Code
+}
+
+func (o *Ops) tellOne(ctx context.Context, status string, c componentBody, err error) {
+	name := map[string]string{ComponentStore: "the store", ComponentAudit: "the audit log"}[c.Name]
+	if c.Status == statusOK {
+		o.log.LogAttrs(ctx, slog.LevelInfo, name+" answers again")
 		return
 	}
-	attrs := []slog.Attr{slog.String("status", status), slog.String("code", store.Code)}
-	if store.ServesUntil != nil {
-		attrs = append(attrs, slog.Time("minting_goes_on_until", *store.ServesUntil))
+	attrs := []slog.Attr{slog.String("status", status), slog.String("code", c.Code)}
+	if c.ServesUntil != nil {
+		attrs = append(attrs, slog.Time("minting_goes_on_until", *c.ServesUntil))
 	}
-	o.log.LogAttrs(ctx, slog.LevelWarn, "the store is away", append(attrs, slog.Any("error", err))...)
+	o.log.LogAttrs(ctx, slog.LevelWarn, name+" is away", append(attrs, slog.Any("error", err))...)
 }

@@ -31,7 +31,7 @@ func (b *backend) LastsUntil() time.Time       { return b.lasts }
 func openOps(b *backend, listen string) (*httpapi.Ops, *clock, *logbook) {
 	at, logs := &clock{now: time.Date(2026, 1, 31, 10, 0, 0, 500e6, time.UTC)}, &logbook{}
 	log := slog.New(slog.NewTextHandler(logs, nil))
-	return httpapi.NewOps(httpapi.OpsConfig{Listen: listen}, app.NewReadiness(b, b, at), http.NotFoundHandler(), at, entropy.System{}, log), at, logs
+	return httpapi.NewOps(httpapi.OpsConfig{Listen: listen}, app.NewReadiness([]app.Component{{Name: httpapi.ComponentStore, Checker: b, Reserve: b}}, at), http.NotFoundHandler(), at, entropy.System{}, log), at, logs
 }
 
 func askOps(t *testing.T, o *httpapi.Ops, method, path string) *httptest.ResponseRecorder {
@@ -82,6 +82,42 @@ func TestReadinessSaysWhatIsAwayAndUntilWhenMintingGoesOn(t *testing.T) {
 	if got := strings.Count(logs.String(), "the store is away"); got != 4 || !strings.Contains(logs.String(), "canary of the inside") ||
 		strings.Count(logs.String(), "the store answers again") != 1 {
 		t.Errorf("%d lines tell of an outage:\n%s", got, logs)
+	}
+}
+
+func TestAnAuditLogThatCannotBeWrittenIsNotReady(t *testing.T) {
+	at, logs := &clock{now: time.Date(2026, 1, 31, 10, 0, 0, 0, time.UTC)}, &logbook{}
+	store, log := &backend{lasts: at.Now().Add(time.Hour)}, &backend{}
+	o := httpapi.NewOps(httpapi.OpsConfig{}, app.NewReadiness([]app.Component{
+		{Name: httpapi.ComponentStore, Checker: store, Reserve: store},
+		{Name: httpapi.ComponentAudit, Checker: log, Wraps: app.ErrAudit},
+	}, at), http.NotFoundHandler(), at, entropy.System{}, slog.New(slog.NewTextHandler(logs, nil)))
+	for _, step := range []struct {
+		store, log    error
+		status        int
+		whole, ending string
+	}{
+		{nil, nil, 200, "ready", `{"name":"audit","status":"ok"}]}`},
+		{ports.ErrSealed, nil, 200, "degraded", `{"name":"audit","status":"ok"}]}`},
+		{ports.ErrSealed, errors.New("canary: disk full"), 503, "unavailable", `{"name":"audit","status":"away","code":"audit_unavailable",` +
+			`"detail":"the audit record could not be written, so nothing was done; try again"}]}`},
+		{nil, errors.New("canary: disk full"), 503, "unavailable", `"code":"audit_unavailable",` +
+			`"detail":"the audit record could not be written, so nothing was done; try again"}]}`},
+		{nil, nil, 200, "ready", `{"name":"audit","status":"ok"}]}`},
+	} {
+		store.err, log.err = step.store, step.log
+		at.advance(2 * time.Second)
+		w := askOps(t, o, http.MethodGet, "/readyz")
+		text := strings.TrimSpace(w.Body.String())
+		if w.Code != step.status || !strings.HasPrefix(text, `{"status":"`+step.whole+`","components":[{"name":"store"`) ||
+			!strings.HasSuffix(text, step.ending) || strings.Contains(text, "canary") {
+			t.Errorf("store %v, log %v: %d %s", step.store, step.log, w.Code, text)
+		}
+	}
+	for line, times := range map[string]int{"the audit log is away": 1, "the audit log answers again": 1, "the store is away": 1, "the store answers again": 1, "canary: disk full": 1} {
+		if got := strings.Count(logs.String(), line); got != times {
+			t.Errorf("%q is %d times in the log, want %d:\n%s", line, got, times, logs)
+		}
 	}
 }
 

@@ -134,6 +134,23 @@ func TestACacheIsReadWhenSomebodyAsks(t *testing.T) {
 	}
 }
 
+func TestLimitersAndReadinessAreReadWhenSomebodyAsks(t *testing.T) {
+	r := metrics.New("v1")
+	var limits []metrics.LimitCounts
+	var last metrics.Readiness
+	r.WatchLimits(func() []metrics.LimitCounts { return limits })
+	r.WatchReadiness(func() metrics.Readiness { return last })
+	if text := scraped(t, r); strings.Contains(text, "embedseal_limiter") || strings.Contains(text, "embedseal_ready") {
+		t.Errorf("there is something before anything was found:\n%s", text)
+	}
+	limits = []metrics.LimitCounts{{Kind: "token", Allowed: 7, Refused: 2, Buckets: 3, MaxBuckets: 16}}
+	last = metrics.Readiness{Ready: true, At: time.Unix(1795000000, 0), Up: map[string]bool{"store": false, "audit": true}}
+	want(t, scraped(t, r), `embedseal_limiter_requests_total{kind="token",outcome="allowed"} 7`,
+		`embedseal_limiter_requests_total{kind="token",outcome="refused"} 2`, `embedseal_limiter_buckets{kind="token"} 3`,
+		`embedseal_limiter_buckets_max{kind="token"} 16`, `embedseal_ready 1`, `embedseal_ready_checked_timestamp_seconds 1.795e+09`,
+		`embedseal_component_up{component="store"} 0`, `embedseal_component_up{component="audit"} 1`)
+}
+
 func TestTheDocumentationNamesEveryMetric(t *testing.T) {
 	r := metrics.New("v1")
 	s := memory.Open()
@@ -142,6 +159,8 @@ func TestTheDocumentationNamesEveryMetric(t *testing.T) {
 	r.Answered("granted", 0)
 	r.Administered("/admin/v1/groups", http.StatusOK, 0)
 	r.Watch(func() metrics.CacheCounts { return metrics.CacheCounts{} }, func() map[string]time.Time { return map[string]time.Time{"g": time.Now()} })
+	r.WatchLimits(func() []metrics.LimitCounts { return []metrics.LimitCounts{{Kind: "token"}} })
+	r.WatchReadiness(func() metrics.Readiness { return metrics.Readiness{At: time.Now(), Up: map[string]bool{"store": true}} })
 	var there []string
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (embedseal_\S+) `).FindAllStringSubmatch(scraped(t, r), -1) {
 		there = append(there, m[1])

@@ -23,6 +23,7 @@ import (
 type service struct {
 	Server       *httpapi.Server
 	Ops          *httpapi.Ops
+	Readiness    *app.Readiness
 	Bootstrapper *app.Bootstrapper
 }
 
@@ -97,15 +98,17 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 			log.Warn("other users can look into this; close it with chmod go=", "path", path)
 		}
 	}
-	auditor, closeLog, err := auditlog.Open(auditlog.Config{Path: auditPath(cfg, dir)})
+	logAt := auditlog.Config{Path: auditPath(cfg, dir)}
+	auditor, closeLog, err := auditlog.Open(logAt)
 	if err != nil {
 		return err
 	}
 	defer closeLog()
-	run, err := newService(httpConfig(cfg), httpapi.OpsConfig{Listen: cfg.Ops.Listen}, m.Handler(), m, s, m.Auditor(auditor), cfg.ChartClaim, log)
+	run, err := newService(httpConfig(cfg), httpapi.OpsConfig{Listen: cfg.Ops.Listen}, m.Handler(), m, s, m.Auditor(auditor), components(s, auditlog.NewProbe(logAt)), cfg.ChartClaim, log)
 	if err != nil {
 		return err
 	}
+	run.measure(m)
 	addr, err := run.Server.Listen(ctx)
 	if err != nil {
 		return err
@@ -122,10 +125,10 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 		attrs = append(attrs, "ops", opsAddr.String())
 	}
 	log.Info("serving", attrs...)
+	watching, endWatch := context.WithCancel(ctx)
+	defer endWatch()
+	go run.Ops.Watch(watching, watchInterval)
 	if s.Reserve != nil {
-		watching, endWatch := context.WithCancel(ctx)
-		defer endWatch()
-		go run.Ops.Watch(watching, watchInterval)
 		go warm(watching, s, log)
 	}
 	if err := run.listen(ctx); err != nil {
@@ -135,10 +138,37 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 	return nil
 }
 
+// components are what a server cannot mint without.
+func components(s stores, log ports.Checker) []app.Component {
+	return []app.Component{
+		{Name: httpapi.ComponentStore, Checker: s.Check, Reserve: s.Reserve},
+		{Name: httpapi.ComponentAudit, Checker: log, Wraps: app.ErrAudit},
+	}
+}
+
+// measure shows what the parts of a service know of themselves.
+func (s service) measure(m *metrics.Registry) {
+	m.WatchLimits(func() []metrics.LimitCounts {
+		var all []metrics.LimitCounts
+		for _, l := range s.Server.Limits() {
+			all = append(all, metrics.LimitCounts(l))
+		}
+		return all
+	})
+	m.WatchReadiness(func() metrics.Readiness {
+		last := s.Readiness.Last()
+		found := metrics.Readiness{Ready: last.Ready(time.Now()), At: last.At, Up: map[string]bool{}}
+		for _, c := range last.Components {
+			found.Up[c.Name] = c.Err == nil
+		}
+		return found
+	})
+}
+
 // noAuditPath is what is wrong with leaving it out.
 const noAuditPath = "is not set: with the store vault a server has no data directory that the audit log could go to; name a file, or - for standard error"
 
-// watchInterval is how often a store is looked after that may be away.
+// watchInterval is how often the components are looked after.
 const watchInterval = 5 * time.Second
 
 // warm reads the group that init made, so that minting in it outlives an outage

@@ -104,7 +104,7 @@ func ready(t *testing.T, address string) (int, readyAnswer) {
 		t.Fatal(err)
 	}
 	var body readyAnswer
-	if err := json.Unmarshal(text, &body); err != nil || len(body.Components) != 1 || body.Components[0].Name != "store" {
+	if err := json.Unmarshal(text, &body); err != nil || len(body.Components) != 2 || body.Components[0].Name != "store" || body.Components[1].Name != "audit" {
 		t.Fatalf("%v: %s", err, text)
 	}
 	return response.StatusCode, body

@@ -111,7 +111,7 @@ func vaultStores(contextContext context.Context, config vault.Config) (stores, f
 }
 
 // newService joins the use-cases to whatever stores and auditor it is given.
-func newService(config httpapi.Config, opsConfig httpapi.OpsConfig, metricsHandler httpapi.MetricsHandler, meter ports.Meter, mainStores stores, auditor ports.Auditor, chartClaim token.ChartClaim, logger *slog.Logger) (service, error) {
+func newService(config httpapi.Config, opsConfig httpapi.OpsConfig, metricsHandler httpapi.MetricsHandler, meter ports.Meter, mainStores stores, auditor ports.Auditor, arg []app.Component, chartClaim token.ChartClaim, logger *slog.Logger) (service, error) {
 	groupStore := mainStores.Groups
 	system := clock.System{}
 	authenticator := app.NewAuthenticator(groupStore, system)
@@ -126,14 +126,13 @@ func newService(config httpapi.Config, opsConfig httpapi.OpsConfig, metricsHandl
 	if err != nil {
 		return service{}, err
 	}
-	checker := mainStores.Check
-	reserve := mainStores.Reserve
-	readiness := app.NewReadiness(checker, reserve, system)
+	readiness := app.NewReadiness(arg, system)
 	ops := httpapi.NewOps(opsConfig, readiness, metricsHandler, system, entropySystem, logger)
 	bootstrapper := app.NewBootstrapper(groupStore, defaultKeys, auditor, system, entropySystem)
 	mainService := service{
 		Server:       server,
 		Ops:          ops,
+		Readiness:    readiness,
 		Bootstrapper: bootstrapper,
 	}
 	return mainService, nil

@@ -19,7 +19,7 @@ import (
 
 var (
 	toStores   = wire.Struct(new(stores), "Keys", "Groups", "Cipher", "Custody", "Check")
-	fromStores = wire.FieldsOf(new(stores), "Keys", "Groups", "Cipher", "Check", "Reserve", "Custody")
+	fromStores = wire.FieldsOf(new(stores), "Keys", "Groups", "Cipher", "Custody")
 
 	// inProcess is what the stores in this process have in common: the material of
 	// their keys is in hand.
