@@ -191,6 +191,6 @@ func (d *DefaultKeys) current(ctx context.Context, g group.ID) (k key.Key, size 
 	if err != nil {
 		return key.Key{}, 0, fmt.Errorf("read ring of %s: %w", g, err)
 	}
-	k, err = ring.Sealing("")
+	k, err = ring.Sealing("", d.clock.Now())
 	return k, ring.Len(), err
 }

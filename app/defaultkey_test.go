@@ -117,7 +117,7 @@ func TestTheKeyIsRecordedThenWritten(t *testing.T) {
 		t.Errorf("the record (-want +got):\n%s", diff)
 	}
 	stored, _ := b.ring(t, "acme").Find(k.ID)
-	if !k.CanSeal() || k.CreatedAt != now().Truncate(time.Second) || stored.CreatedAt != k.CreatedAt || !stored.Secret.Equal(k.Secret) {
+	if !k.CanSeal(now()) || k.CreatedAt != now().Truncate(time.Second) || stored.CreatedAt != k.CreatedAt || !stored.Secret.Equal(k.Secret) {
 		t.Errorf("got %+v, stored %+v", k, stored)
 	}
 	again, err := b.defaults().Ensure(t.Context(), call(), acme())

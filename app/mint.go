@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"embedseal/domain/audit"
 	"embedseal/domain/key"
@@ -52,7 +53,7 @@ func (m *Minter) Mint(ctx context.Context, call Call, caller Caller, d token.Dra
 	if err != nil {
 		return Minted{}, err
 	}
-	k, err := m.sealingKey(ctx, call, caller, request.KeyID())
+	k, err := m.sealingKey(ctx, call, caller, request.KeyID(), now)
 	if err != nil {
 		return Minted{}, err
 	}
@@ -74,12 +75,12 @@ func (m *Minter) Mint(ctx context.Context, call Call, caller Caller, d token.Dra
 
 // sealingKey is the key named, or the group's default: made now when the group
 // has none.
-func (m *Minter) sealingKey(ctx context.Context, call Call, caller Caller, id key.ID) (key.Key, error) {
+func (m *Minter) sealingKey(ctx context.Context, call Call, caller Caller, id key.ID, now time.Time) (key.Key, error) {
 	ring, err := m.keys.Ring(ctx, caller.Group.ID)
 	if err != nil {
 		return key.Key{}, fmt.Errorf("read ring of %s: %w", caller.Group.ID, err)
 	}
-	k, err := ring.Sealing(id)
+	k, err := ring.Sealing(id, now)
 	if errors.Is(err, key.ErrNoDefault) {
 		return m.defaults.Ensure(ctx, call, caller)
 	}

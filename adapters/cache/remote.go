@@ -129,8 +129,9 @@ func (r *Remote) Knows(id group.ID) bool { return r.known.knows(id) }
 // default key is in another custody than the ring does not count: its tokens are
 // not made without the service that holds the key.
 func (r *Remote) LastsUntil() time.Time {
+	now := r.rings.clock.Now()
 	rings := r.rings.lastsUntil(func(ring key.Ring) bool {
-		k, err := ring.Sealing("")
+		k, err := ring.Sealing("", now)
 		return err == nil && k.Custody == key.Material
 	})
 	var last time.Time

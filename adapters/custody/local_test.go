@@ -2,6 +2,7 @@ package custody_test
 
 import (
 	"testing"
+	"time"
 
 	"embedseal/adapters/custody"
 	"embedseal/domain/key"
@@ -46,7 +47,7 @@ func TestTheRingTakesACreatedKeyAsItsDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found, err := ring.Sealing(""); err != nil || !found.Secret.Equal(k.Secret) {
+	if found, err := ring.Sealing("", time.Now()); err != nil || !found.Secret.Equal(k.Secret) {
 		t.Errorf("got key %s and %v, want the created one", found.ID, err)
 	}
 }

@@ -1,14 +1,21 @@
 package key
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"embedseal/domain/jwe"
+	"embedseal/domain/replay"
 )
 
 // State says what a key may still do. The zero value may do nothing.
 type State uint8
 
-// The life of a key: active, retiring, destroyed; disabled is a way back.
+// The life of a key: active, retiring, destroyed; disabled is a pause of it.
 const (
 	// Destroyed: the material is gone, from earlier stored versions too.
 	Destroyed State = iota
@@ -91,13 +98,79 @@ type Key struct {
 	Ref string
 	// CreatedAt is in UTC, to the second.
 	CreatedAt time.Time
+	// Label and Note are the operator's words: at most [MaxLabel] and [MaxNote] bytes
+	// of UTF-8 without control characters, but for tabs and line feeds in a note.
+	Label, Note string
+	// RetiresAt is when an active key becomes retiring without anybody's doing: the
+	// end of its overlap. Of a key that is retiring already, when that began. Zero:
+	// never, or not known.
+	RetiresAt time.Time
+	// SafeToDestroyAt is when the last token that the key had sealed is over, as it
+	// was reckoned when the key was taken out of use. Zero: it was not. See
+	// [Key.SafeAt].
+	SafeToDestroyAt time.Time
+	// Replaces is the default whose place the key took when it was made by rotating.
+	Replaces ID
+	// Creation is the mark of the request that made it.
+	Creation replay.Mark
+}
+
+// StateAt is the state at that time: nobody has to write to the store for the end
+// of an overlap.
+func (k Key) StateAt(now time.Time) State {
+	if k.State == Active && !k.RetiresAt.IsZero() && !now.Before(k.RetiresAt) {
+		return Retiring
+	}
+	return k.State
 }
 
 // CanSeal reports whether new tokens may be made with the key.
-func (k Key) CanSeal() bool { return k.State == Active }
+func (k Key) CanSeal(now time.Time) bool { return k.StateAt(now) == Active }
 
 // CanOpen reports whether tokens made with the key are still honoured.
-func (k Key) CanOpen() bool { return k.State == Active || k.State == Retiring }
+func (k Key) CanOpen(now time.Time) bool {
+	s := k.StateAt(now)
+	return s == Active || s == Retiring
+}
+
+// SafeAt is when no token that the key sealed can be open any more, if a token
+// lives no longer than horizon. It is never before SafeToDestroyAt, and later
+// when horizon has grown since: whoever named the key during its overlap got
+// tokens that live as long as was allowed then. Zero: the key is not on its way
+// out, so that there is no such time.
+func (k Key) SafeAt(horizon time.Duration) time.Time {
+	if k.RetiresAt.IsZero() || k.State == Destroyed {
+		return k.SafeToDestroyAt
+	}
+	if at := k.RetiresAt.Add(horizon); at.After(k.SafeToDestroyAt) {
+		return at
+	}
+	return k.SafeToDestroyAt
+}
+
+// MaxLabel and MaxNote are the longest words on a key, in bytes.
+const (
+	MaxLabel = 100
+	MaxNote  = 1000
+)
+
+// CheckLabel refuses what is no label. The error wraps [ErrInvalid].
+func CheckLabel(label string) error { return checkWords("a label", label, MaxLabel, "") }
+
+// CheckNote refuses what is no note. The error wraps [ErrInvalid].
+func CheckNote(note string) error { return checkWords("a note", note, MaxNote, "\n\t") }
+
+func checkWords(what, text string, longest int, allowed string) error {
+	if len(text) > longest || !utf8.ValidString(text) {
+		return fmt.Errorf("%w: %s is UTF-8 of at most %d bytes", ErrInvalid, what, longest)
+	}
+	for _, c := range text {
+		if unicode.IsControl(c) && !strings.ContainsRune(allowed, c) {
+			return fmt.Errorf("%w: %s has no control characters, this one has %U", ErrInvalid, what, c)
+		}
+	}
+	return nil
+}
 
 // valid is what a ring asks of each of its keys.
 func (k Key) valid() error {
@@ -119,10 +192,19 @@ func (k Key) valid() error {
 			ErrInvalid, k.ID, k.State, k.Custody)
 	case !validRef(k.Ref):
 		return fmt.Errorf("%w: the reference of %s is not 1 to %d printable ASCII characters without spaces", ErrInvalid, k.ID, maxRef)
+	case k.State == Active && k.RetiresAt.IsZero() && !k.SafeToDestroyAt.IsZero():
+		return fmt.Errorf("%w: %s is active without an end, and has a time from which it may be destroyed", ErrInvalid, k.ID)
+	case !k.SafeToDestroyAt.IsZero() && k.SafeToDestroyAt.Before(k.RetiresAt):
+		return fmt.Errorf("%w: %s may be destroyed before it retires", ErrInvalid, k.ID)
+	case k.Replaces != "" && !jwe.ValidKeyID(string(k.Replaces)):
+		return fmt.Errorf("%w: %s replaces what is no key", ErrInvalid, k.ID)
 	case hasMaterial:
 		if err := checkValue(k.Secret.Reveal()); err != nil {
 			return fmt.Errorf("%s: %w", k.ID, err)
 		}
+	}
+	if err := errors.Join(CheckLabel(k.Label), CheckNote(k.Note)); err != nil {
+		return fmt.Errorf("%s: %w", k.ID, err)
 	}
 	return nil
 }

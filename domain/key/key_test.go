@@ -63,22 +63,22 @@ func TestEachStateAllowsWhatItSaysAndNoMore(t *testing.T) {
 		key.State(99): {false, false},
 	} {
 		k := key.Key{State: state}
-		if k.CanSeal() != want.seal || k.CanOpen() != want.open {
-			t.Errorf("%s (%d): seals %t, opens %t, want %t and %t", state, state, k.CanSeal(), k.CanOpen(), want.seal, want.open)
+		if k.CanSeal(noon()) != want.seal || k.CanOpen(noon()) != want.open {
+			t.Errorf("%s (%d): seals %t, opens %t, want %t and %t", state, state, k.CanSeal(noon()), k.CanOpen(noon()), want.seal, want.open)
 		}
 	}
 }
 
 func TestZeroValuesAreTheStrictest(t *testing.T) {
 	var k key.Key
-	if k.State != key.Destroyed || k.Custody != key.CustodyUnknown || !k.Secret.IsZero() || k.CanSeal() || k.CanOpen() {
+	if k.State != key.Destroyed || k.Custody != key.CustodyUnknown || !k.Secret.IsZero() || k.CanSeal(noon()) || k.CanOpen(noon()) {
 		t.Errorf("the zero key may do something: %+v", k)
 	}
 	var r key.Ring
-	if _, err := r.Sealing(""); !errors.Is(err, key.ErrNoDefault) {
+	if _, err := r.Sealing("", noon()); !errors.Is(err, key.ErrNoDefault) {
 		t.Errorf("the zero ring seals: %v", err)
 	}
-	if _, err := r.Sealing("k1"); !errors.Is(err, key.ErrUnknown) {
+	if _, err := r.Sealing("k1", noon()); !errors.Is(err, key.ErrUnknown) {
 		t.Errorf("the zero ring seals: %v", err)
 	}
 	if r.Len() != 0 || r.DefaultID() != "" || len(r.Keys()) != 0 {

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
+
+	"embedseal/domain/replay"
 )
 
 // MaxRing is how many keys one group may hold, destroyed ones included.
@@ -19,6 +22,15 @@ var (
 	ErrNotActive = errors.New("key not active")
 )
 
+// Why a ring takes no further key. Both wrap [ErrInvalid].
+var (
+	// ErrTaken: the ring has a key of that id, if only a destroyed one: an id is
+	// never given twice.
+	ErrTaken = fmt.Errorf("%w: the id is taken", ErrInvalid)
+	// ErrFull: it has [MaxRing] keys.
+	ErrFull = fmt.Errorf("%w: a group holds at most %d keys", ErrInvalid, MaxRing)
+)
+
 // Ring is all keys of one group, in the order they were added, and which of
 // them is the default. It is a value: nothing changes a ring that was handed
 // out. The zero value is the ring of a group that never had a key.
@@ -32,7 +44,7 @@ type Ring struct {
 // [MaxRing], a default that is not there, a key that contradicts itself.
 func NewRing(keys []Key, defaultID ID) (Ring, error) {
 	if len(keys) > MaxRing {
-		return Ring{}, errFull()
+		return Ring{}, ErrFull
 	}
 	seen := make(map[ID]struct{}, len(keys))
 	for _, k := range keys {
@@ -75,10 +87,21 @@ func (r Ring) Find(id ID) (Key, bool) {
 // DefaultID names the default key; empty when the group has none.
 func (r Ring) DefaultID() ID { return r.defaultID }
 
-// Sealing returns the key to seal a new token with: the one named, or the
+// Made returns the key that the request of that mark made before. The error is
+// [replay.ErrOther] when the idempotency key was used for another request.
+func (r Ring) Made(mark replay.Mark) (Key, bool, error) {
+	for i := range r.keys {
+		if again, err := mark.Made(r.keys[i].Creation); again || err != nil {
+			return r.keys[i], again, err
+		}
+	}
+	return Key{}, false, nil
+}
+
+// Sealing returns the key to seal a new token with at now: the one named, or the
 // default when id is empty. The error is [ErrUnknown], [ErrNoDefault] or
 // [ErrNotActive].
-func (r Ring) Sealing(id ID) (Key, error) {
+func (r Ring) Sealing(id ID, now time.Time) (Key, error) {
 	if id == "" {
 		if r.defaultID == "" {
 			return Key{}, ErrNoDefault
@@ -89,7 +112,7 @@ func (r Ring) Sealing(id ID) (Key, error) {
 	if !found {
 		return Key{}, ErrUnknown
 	}
-	if !k.CanSeal() {
+	if !k.CanSeal(now) {
 		return Key{}, ErrNotActive
 	}
 	return k, nil
@@ -105,17 +128,17 @@ func (r Ring) With(k Key) (Ring, error) {
 		return Ring{}, errTwice(k.ID)
 	}
 	if len(r.keys) >= MaxRing {
-		return Ring{}, errFull()
+		return Ring{}, ErrFull
 	}
 	r.keys = append(slices.Clip(slices.Clone(r.keys)), k)
 	return r, nil
 }
 
-// WithDefault returns a ring that also holds k, as its last and its default.
-// The error wraps [ErrInvalid].
+// WithDefault returns a ring that also holds k, as its last and its default. The
+// default before it stays active. The error wraps [ErrInvalid].
 func (r Ring) WithDefault(k Key) (Ring, error) {
-	if !k.CanSeal() {
-		return Ring{}, fmt.Errorf("%w: the default must be able to seal, %s is %s", ErrInvalid, k.ID, k.State)
+	if k.State != Active || !k.RetiresAt.IsZero() {
+		return Ring{}, fmt.Errorf("%w: the default must be active without an end, %s is not", ErrInvalid, k.ID)
 	}
 	next, err := r.With(k)
 	if err != nil {
@@ -125,6 +148,4 @@ func (r Ring) WithDefault(k Key) (Ring, error) {
 	return next, nil
 }
 
-func errTwice(id ID) error { return fmt.Errorf("%w: %s is in the ring already", ErrInvalid, id) }
-
-func errFull() error { return fmt.Errorf("%w: a group holds at most %d keys", ErrInvalid, MaxRing) }
+func errTwice(id ID) error { return fmt.Errorf("%w: %s is in the ring already", ErrTaken, id) }

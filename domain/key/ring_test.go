@@ -14,12 +14,15 @@ import (
 	"embedseal/domain/secret"
 )
 
+// noon is what the clock shows in every test.
+func noon() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+
 // active is a key with material.
 func active(t *testing.T, id key.ID) key.Key {
 	t.Helper()
 	return key.Key{
 		ID: id, State: key.Active, Custody: key.Material, Secret: secretOf(t, canary),
-		CreatedAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+		CreatedAt: noon(),
 	}
 }
 
@@ -61,7 +64,7 @@ func TestTheKeyToSealWithIsTheOneNamedOrTheDefault(t *testing.T) {
 		{"A", "", key.ErrUnknown},
 		{"a ", "", key.ErrUnknown},
 	} {
-		k, err := r.Sealing(tt.ask)
+		k, err := r.Sealing(tt.ask, noon())
 		if !errors.Is(err, tt.err) || k.ID != tt.want {
 			t.Errorf("asked for %q: got %q and %v, want %q and %v", tt.ask, k.ID, err, tt.want, tt.err)
 		}
@@ -74,19 +77,19 @@ func TestTheKeyToSealWithIsTheOneNamedOrTheDefault(t *testing.T) {
 func TestADefaultThatMayNotSealIsNotReplacedByAnother(t *testing.T) {
 	for _, state := range []key.State{key.Retiring, key.Disabled, key.Destroyed} {
 		r := ringOf(t, "b", active(t, "a"), inState(t, "b", state))
-		if k, err := r.Sealing(""); !errors.Is(err, key.ErrNotActive) {
+		if k, err := r.Sealing("", noon()); !errors.Is(err, key.ErrNotActive) {
 			t.Errorf("the default is %s: got %q and %v, want %v", state, k.ID, err, key.ErrNotActive)
 		}
 	}
-	if k, err := ringOf(t, "", active(t, "a")).Sealing(""); !errors.Is(err, key.ErrNoDefault) {
+	if k, err := ringOf(t, "", active(t, "a")).Sealing("", noon()); !errors.Is(err, key.ErrNoDefault) {
 		t.Errorf("no default: got %q and %v, want %v", k.ID, err, key.ErrNoDefault)
 	}
 }
 
 func TestARetiringKeyIsStillFound(t *testing.T) {
 	k, found := ringOf(t, "", inState(t, "a", key.Retiring)).Find("a")
-	if !found || !k.CanOpen() || k.Secret.Reveal() != canary {
-		t.Errorf("got %t, opens %t", found, k.CanOpen())
+	if !found || !k.CanOpen(noon()) || k.Secret.Reveal() != canary {
+		t.Errorf("got %t, opens %t", found, k.CanOpen(noon()))
 	}
 }
 

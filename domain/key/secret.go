@@ -3,6 +3,8 @@ package key
 import (
 	"encoding/base64"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"embedseal/domain/secret"
 )
@@ -27,6 +29,15 @@ func ParseSecret(value string) (Secret, error) {
 		return Secret{}, err
 	}
 	return Secret{secret.New(value)}, nil
+}
+
+// TrimSecret is [ParseSecret] of a value that was pasted: white space around it is
+// left off, byte order marks and zero-width spaces included, and trimmed says
+// that there was some. No value can begin or end with any.
+func TrimSecret(text string) (s Secret, trimmed bool, err error) {
+	value := strings.TrimFunc(text, func(c rune) bool { return unicode.IsSpace(c) || c == '\ufeff' || c == '\u200b' })
+	s, err = ParseSecret(value)
+	return s, err == nil && value != text, err
 }
 
 // NewSecret makes the value that 24 random bytes stand for: their base64url

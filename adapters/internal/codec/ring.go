@@ -6,6 +6,7 @@ import (
 
 	"embedseal/domain/group"
 	"embedseal/domain/key"
+	"embedseal/domain/replay"
 )
 
 type ringDocument struct {
@@ -22,6 +23,14 @@ type keyDocument struct {
 	Secret    string     `json:"secret,omitempty"`
 	Ref       string     `json:"ref,omitempty"`
 	CreatedAt *time.Time `json:"created_at,omitempty"`
+	// What follows is left out where it says nothing, so that a document of before
+	// is still written as it is.
+	Label           string     `json:"label,omitempty"`
+	Note            string     `json:"note,omitempty"`
+	RetiresAt       *time.Time `json:"retires_at,omitempty"`
+	SafeToDestroyAt *time.Time `json:"safe_to_destroy_at,omitempty"`
+	Replaces        string     `json:"replaces,omitempty"`
+	Creation        string     `json:"creation,omitempty"`
 }
 
 // EncodeRing returns the document of the ring of g, with its secrets in clear.
@@ -38,6 +47,8 @@ func EncodeRing(g group.ID, r key.Ring) ([]byte, error) {
 		d.Keys[i] = keyDocument{
 			ID: string(k.ID), State: k.State.String(), Custody: k.Custody.String(),
 			Secret: k.Secret.Reveal(), Ref: k.Ref, CreatedAt: instant(k.CreatedAt),
+			Label: k.Label, Note: k.Note, RetiresAt: instant(k.RetiresAt), SafeToDestroyAt: instant(k.SafeToDestroyAt),
+			Replaces: string(k.Replaces), Creation: k.Creation.String(),
 		}
 	}
 	return encode(what, d)
@@ -85,7 +96,15 @@ func (d keyDocument) key() (key.Key, bool) {
 	if err != nil {
 		return key.Key{}, false
 	}
-	k := key.Key{ID: id, State: state, Custody: custody, Ref: d.Ref, CreatedAt: fromInstant(d.CreatedAt)}
+	creation, err := replay.Parse(d.Creation)
+	if err != nil {
+		return key.Key{}, false
+	}
+	k := key.Key{
+		ID: id, State: state, Custody: custody, Ref: d.Ref, CreatedAt: fromInstant(d.CreatedAt),
+		Label: d.Label, Note: d.Note, RetiresAt: fromInstant(d.RetiresAt), SafeToDestroyAt: fromInstant(d.SafeToDestroyAt),
+		Replaces: key.ID(d.Replaces), Creation: creation,
+	}
 	if d.Secret == "" {
 		return k, true
 	}
