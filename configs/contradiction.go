@@ -2,7 +2,6 @@ package configs
 
 import (
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -103,10 +102,10 @@ func (l *loader) notMore(less, more string, broken bool, why string) {
 // advice is about what is allowed but unwise.
 func (l *loader) advice(c Config) []string {
 	var sentences []string
-	if u, err := url.Parse(c.Client.Server); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+	if u, err := url.Parse(c.Client.Server); err == nil && u.Scheme == "http" && !vault.Loopback(u.Hostname()) {
 		sentences = append(sentences, "server: the API token travels unencrypted to another machine; use https")
 	}
-	if u, err := url.Parse(c.Client.AdminServer); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+	if u, err := url.Parse(c.Client.AdminServer); err == nil && u.Scheme == "http" && !vault.Loopback(u.Hostname()) {
 		sentences = append(sentences, "admin_server: tokens and embed secrets travel unencrypted to another machine; use https")
 	}
 	if l.in.NoStore {
@@ -121,9 +120,4 @@ func (l *loader) advice(c Config) []string {
 		sentences = append(sentences, "vault.addresses: tokens and keys travel unencrypted to another machine; use https")
 	}
 	return sentences
-}
-
-func loopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
 }

@@ -54,7 +54,11 @@ func (l *loader) flags() map[string]any {
 	layer := map[string]any{}
 	for _, path := range slices.Sorted(maps.Keys(l.in.Flags)) {
 		k, ok := l.byPath[path]
-		source := "flag --" + flagName(word(path))
+		name := flagName(word(path))
+		if used := l.in.Named[path]; used != "" && used == k.Alias {
+			name = used
+		}
+		source := "flag --" + name
 		switch text := l.in.Flags[path]; {
 		case !ok:
 			l.fault(word(path), source, "unknown key"+suggestion(path, l.paths(), asPath))

@@ -20,6 +20,9 @@ type Input struct {
 	Environ []string
 	// Flags holds the text of every flag that the user gave, by path of the key.
 	Flags map[string]string
+	// Named holds, by path, the name of the flag that was used, where the key has
+	// a second one.
+	Named map[string]string
 	// Unread are the paths of secrets whose files are left alone, because the
 	// caller has no use for them and perhaps no right to read them. Nil reads
 	// all.

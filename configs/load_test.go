@@ -271,7 +271,7 @@ func TestAFileWithNothingInItSetsNothing(t *testing.T) {
 
 func TestAServerFarAwayWithoutTLSIsWarnedAbout(t *testing.T) {
 	tests := map[string]int{
-		"http://127.0.0.1:1": 0, "http://[::1]:1": 0, "http://localhost": 0, "https://mint.example": 0,
+		"http://127.0.0.1:1": 0, "http://[::1]:1": 0, "http://localhost": 0, "http://LocalHost": 0, "http://[::ffff:127.0.0.1]": 0, "https://mint.example": 0,
 		"http://mint.example": 1, "http://10.0.0.1": 1, "http://localhost.example": 1,
 	}
 	for server, want := range tests {

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"unicode"
+
+	"embedseal/adapters/internal/loopback"
 )
 
 // address is where one server of Vault listens.
@@ -70,16 +71,12 @@ func ParseAddress(text string) (string, error) {
 // it is plain http, and not to loopback.
 func InClear(text string) bool {
 	u, err := parseAddress(text)
-	return err == nil && u.Scheme == "http" && !loopback(u.Hostname())
+	return err == nil && u.Scheme == "http" && !Loopback(u.Hostname())
 }
 
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
-}
+// Loopback reports whether what is sent to the host stays on this machine. It is
+// what [InClear] goes by.
+func Loopback(host string) bool { return loopback.Host(host) }
 
 // origin is what two URLs have in common that lead to the same server.
 func origin(u *url.URL) string {

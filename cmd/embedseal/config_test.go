@@ -158,3 +158,14 @@ func TestNoSecretOfAConfigurationIsShown(t *testing.T) {
 	}
 	run(t, "config", "validate", "--api-token-file", filepath.Join(dir, "none")).want(t, exitConfig, "api_token_file", "cannot be read")
 }
+
+func TestAFaultNamesTheFlagThatWasUsed(t *testing.T) {
+	for _, flag := range []string{"--listen", "--http-listen"} {
+		run(t, "serve", flag, "nonsense").want(t, exitConfig, "(flag "+flag+"):")
+		for _, s := range decode[[]configs.Setting](t, run(t, "config", "show", flag, "127.0.0.1:7", "--output", "json").want(t, exitOK)) {
+			if s.Key == "http.listen" && s.Source != "flag "+flag {
+				t.Errorf("%s: shown as from %s", flag, s.Source)
+			}
+		}
+	}
+}

@@ -37,7 +37,7 @@ func (p *program) run(ctx context.Context) int {
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	err := root.ExecuteContext(ctx)
+	asked, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		err = verb(p.printed.failure)
 	}
@@ -45,7 +45,7 @@ func (p *program) run(ctx context.Context) int {
 		return exitOK
 	}
 	code := exitCode(err)
-	p.complain(err, code)
+	p.complain(err, code, asked.CommandPath())
 	return code
 }
 
@@ -126,8 +126,9 @@ func (p *program) wantsJSON() bool {
 	return p.output == "json" || strings.Contains(asked, "--output=json\x00") || strings.Contains(asked, "--output\x00json\x00")
 }
 
-// complain prints what went wrong: one line, or for a list of faults one each.
-func (p *program) complain(err error, code int) {
+// complain prints what went wrong: one line, or for a list of faults one each, and
+// for wrong usage of a command where its help is.
+func (p *program) complain(err error, code int, command string) {
 	if errors.Is(err, errSaid) {
 		return
 	}
@@ -139,6 +140,6 @@ func (p *program) complain(err error, code int) {
 	}
 	p.warn("embedseal: %v", err)
 	if code == exitUsage {
-		p.warn("Try: embedseal --help")
+		p.warn("Try: %s --help", command)
 	}
 }

@@ -161,16 +161,18 @@ func flagsOf(c *cobra.Command) []*pflag.Flag {
 }
 
 func TestWrongUsageIsRefusedAndSaysWhereHelpIs(t *testing.T) {
-	for _, args := range [][]string{
-		{"mnit"}, {"config", "valdate"}, {"--outptu", "json", "version"}, {"version", "more"},
-		{"--output", "xml", "version"}, {"mint", "--provided-id", "a"}, {"completion"}, {"completion", "tcsh"},
-		{"mint", "--provided-id", "a", "--embed-id", "b", "--feature", "flt", "--no-features"},
-		{"inspect", "a", "b"}, {"man", "mnit"}, {"man", "config", "valdate"}, {"man", "a", "b", "c"}, {"init", "here"}, {"serve", "here"},
+	for _, test := range []struct{ help, args string }{
+		{"embedseal", "mnit"}, {"embedseal config", "config valdate"}, {"embedseal version", "--outptu json version"}, {"embedseal", "--outptu json"}, {"embedseal version", "version more"},
+		{"embedseal version", "--output xml version"}, {"embedseal mint", "mint --provided-id a"},
+		{"embedseal completion", "completion"}, {"embedseal completion", "completion tcsh"},
+		{"embedseal mint", "mint --provided-id a --embed-id b --feature flt --no-features"},
+		{"embedseal inspect", "inspect a b"}, {"embedseal man", "man mnit"}, {"embedseal man", "man config valdate"}, {"embedseal man", "man a b c"},
+		{"embedseal init", "init here"}, {"embedseal serve", "serve here"}, {"embedseal serve", "serve --listen :1 --http-listen :2"},
 	} {
-		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			o := run(t, args...).want(t, exitUsage, "Try: embedseal --help")
-			if o.stdout != "" {
-				t.Errorf("standard output: %s", o.stdout)
+		t.Run(test.args, func(t *testing.T) {
+			o := run(t, strings.Fields(test.args)...).want(t, exitUsage)
+			if o.stdout != "" || !strings.HasSuffix(o.stderr, "\nTry: "+test.help+" --help\n") {
+				t.Errorf("standard output: %s\nstandard error: %s", o.stdout, o.stderr)
 			}
 		})
 	}

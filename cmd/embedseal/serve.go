@@ -14,6 +14,7 @@ import (
 	"embedseal/adapters/datadir"
 	"embedseal/adapters/httpapi"
 	"embedseal/adapters/metrics"
+	"embedseal/adapters/vault"
 	"embedseal/app"
 	"embedseal/configs"
 	"embedseal/ports"
@@ -68,7 +69,7 @@ func (p *program) makeDev(cfg *configs.Config, c *cobra.Command) error {
 	if err != nil {
 		return usage(err)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if !vault.Loopback(host) {
 		return usage(fmt.Errorf("a store in memory is served on loopback only, not on %s", cfg.HTTP.Listen))
 	}
 	for _, s := range cfg.Settings() {

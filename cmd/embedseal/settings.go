@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -55,12 +57,17 @@ func (p *program) settings(c *cobra.Command, paths ...string) func() (configs.Co
 		}
 	}
 	return func() (configs.Config, error) {
-		in := configs.Input{File: p.configFile, Environ: p.environ, Flags: map[string]string{}, Unread: unread(paths),
+		in := configs.Input{File: p.configFile, Environ: p.environ, Flags: map[string]string{}, Named: map[string]string{}, Unread: unread(paths),
 			NoStore: len(paths) > 0 && !slices.Contains(paths, "store")}
-		for name, path := range byFlag {
-			if f := c.Flags().Lookup(name); f.Changed {
-				in.Flags[path] = f.Value.String()
+		for _, name := range slices.Sorted(maps.Keys(byFlag)) {
+			f, path := c.Flags().Lookup(name), byFlag[name]
+			if !f.Changed {
+				continue
 			}
+			if other, twice := in.Named[path]; twice {
+				return configs.Config{}, usage(fmt.Errorf("--%s and --%s are one setting; give one of them", other, name))
+			}
+			in.Flags[path], in.Named[path] = f.Value.String(), name
 		}
 		cfg, err := configs.Load(in)
 		if err != nil {
