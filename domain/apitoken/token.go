@@ -1,9 +1,12 @@
 package apitoken
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
+	"embedseal/domain/label"
 	"embedseal/domain/replay"
 )
 
@@ -38,10 +41,49 @@ type Token struct {
 // MaxNetworks is how many networks a token may list.
 const MaxNetworks = 50
 
+// ErrInvalid is wrapped by the refusal of a token that nobody could use, or that
+// could not be told from others.
+var ErrInvalid = errors.New("invalid API token")
+
+// Check refuses a token without an id, a digest or a scope, with a name that is
+// none, or with networks that [ParseNetworks] would not have made. The error
+// wraps [ErrInvalid] and holds nothing of the name.
+func (t Token) Check() error {
+	switch {
+	case t.ID == "" || t.Digest == Digest{}:
+		return fmt.Errorf("%w: it needs an id and a value", ErrInvalid)
+	case t.Scopes == 0 || t.Scopes&^All != 0:
+		return fmt.Errorf("%w: it needs a scope, and known ones only", ErrInvalid)
+	case (t.Previous == Digest{}) != t.PreviousUntil.IsZero():
+		return fmt.Errorf("%w: the value before a refresh and its end go together", ErrInvalid)
+	}
+	if err := label.CheckName(t.Name); err != nil {
+		return fmt.Errorf("%w: its name: %w", ErrInvalid, err)
+	}
+	return checkNetworks(t.Networks)
+}
+
 // ValidAt reports whether the token may still be used: a token is good until
 // its expiry, and not at it.
 func (t Token) ValidAt(now time.Time) bool {
 	return t.ExpiresAt.IsZero() || now.Before(t.ExpiresAt)
+}
+
+// AllowsFrom reports whether the token may be used from addr. An IPv4 address
+// that is written as an IPv6 one is the IPv4 address; of an IPv6 address the zone
+// does not count. A token with networks may not be used from an address that is
+// not known (the zero Addr).
+func (t *Token) AllowsFrom(addr netip.Addr) bool {
+	if len(t.Networks) == 0 {
+		return true
+	}
+	addr = addr.Unmap().WithZone("")
+	for _, network := range t.Networks {
+		if network.Contains(addr) {
+			return true
+		}
+	}
+	return false
 }
 
 // Matches reports, in constant time, whether d is the digest of the token's
@@ -54,3 +96,28 @@ func (t *Token) Matches(d Digest, now time.Time) bool {
 	previous := t.Previous.Equal(d)
 	return own || previous && now.Before(t.PreviousUntil)
 }
+
+// Refreshed is the token with another value. The one it had stays good until the
+// given instant, which is in UTC, to the second; a zero or past one ends it now.
+// One from before that, whose time is not over yet, ends now either way.
+func (t Token) Refreshed(next Digest, now, previousUntil time.Time) Token {
+	t.Previous, t.PreviousUntil = Digest{}, time.Time{}
+	if previousUntil.After(now) {
+		t.Previous, t.PreviousUntil = t.Digest, previousUntil
+	}
+	t.Digest = next
+	return t
+}
+
+// UsedAt is the token with the hour of a use, if that is later than the one it
+// has; changed says whether it is.
+func (t Token) UsedAt(at time.Time) (used Token, changed bool) {
+	if hour := HourOf(at); hour.After(t.LastUsedAt) {
+		t.LastUsedAt = hour
+		return t, true
+	}
+	return t, false
+}
+
+// HourOf is the hour that a use is recorded as: its beginning, in UTC.
+func HourOf(at time.Time) time.Time { return at.UTC().Truncate(time.Hour) }

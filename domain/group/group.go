@@ -9,6 +9,7 @@ import (
 
 	"embedseal/domain/apitoken"
 	"embedseal/domain/iso8601"
+	"embedseal/domain/label"
 	"embedseal/domain/policy"
 	"embedseal/domain/replay"
 )
@@ -61,46 +62,45 @@ type Group struct {
 	Creation replay.Mark
 }
 
-// MaxTokens is how many API tokens a group may hold, expired ones included.
-const MaxTokens = 1000
-
-// DefaultOverlap is how long a replaced key goes on sealing, in a group that
-// does not say.
-func DefaultOverlap() iso8601.Duration {
-	week, err := iso8601.Parse("P7D")
-	if err != nil { // a constant that a test parses
-		return iso8601.Duration{}
+// Check refuses a group whose name, rotation, policy or tokens no operator may
+// set. A stored group may break a rule that is younger than itself, so stores do
+// not ask. The error wraps [ErrInvalid] or the one of the part that is refused.
+func (g Group) Check() error {
+	if _, err := ParseID(string(g.ID)); err != nil {
+		return err
 	}
-	return week
+	if err := label.CheckName(g.Name); err != nil {
+		return fmt.Errorf("%w: its name: %w", ErrInvalid, err)
+	}
+	if err := g.checkRotation(); err != nil {
+		return err
+	}
+	return g.Policy.Check()
 }
 
-// OverlapOrDefault is the overlap of the group's rotations.
-func (g Group) OverlapOrDefault() iso8601.Duration {
-	if g.Overlap.IsZero() {
-		return DefaultOverlap()
+// Named is the group with another name. The error wraps [ErrInvalid].
+func (g Group) Named(name string) (Group, error) {
+	g.Name = name
+	if err := label.CheckName(name); err != nil {
+		return Group{}, fmt.Errorf("%w: its name: %w", ErrInvalid, err)
 	}
-	return g.Overlap
+	return g, nil
+}
+
+// Under is the group under another policy. What the one before allowed stays in
+// its horizon. The error wraps [policy.ErrInvalid].
+func (g Group) Under(p policy.Policy) (Group, error) {
+	if err := p.Check(); err != nil {
+		return Group{}, err
+	}
+	before := g.LongestLifetime()
+	g.Policy = p
+	g.Horizon = max(before, g.LongestLifetime())
+	return g, nil
 }
 
 // LongestLifetime bounds the life of every token that the group's keys can have
 // sealed: no policy that it ever had allowed a longer one.
 func (g Group) LongestLifetime() time.Duration {
 	return max(g.Horizon, g.Policy.MaxLifetime.UpperBound())
-}
-
-// Token returns the API token whose value has that digest at now: its own, or
-// the one before a refresh while that is still good. It looks at every token,
-// and compares each in constant time, so that how long it takes says nothing.
-// Whether the token itself has expired is not looked at.
-func (g Group) Token(d apitoken.Digest, now time.Time) (apitoken.Token, bool) {
-	found := -1
-	for i := range g.Tokens {
-		if g.Tokens[i].Matches(d, now) {
-			found = i
-		}
-	}
-	if found < 0 {
-		return apitoken.Token{}, false
-	}
-	return g.Tokens[found], true
 }

@@ -124,17 +124,17 @@ func (d Duration) UpperBound() time.Duration {
 	for u := years; u < unitCount; u++ {
 		// Up to longest, below 2^34, times a unit, below 2^25 seconds, nothing overflows.
 		if d.count[u] > longest {
-			return math.MaxInt64
+			return time.Duration(longest) * time.Second
 		}
 		if sum += d.count[u] * u.longest(); sum > longest {
-			return math.MaxInt64
+			return time.Duration(longest) * time.Second
 		}
 	}
 	if d.part != 0 {
 		sum += (int64(d.part)*d.of.longest() + billion - 1) / billion
 	}
 	if sum > longest {
-		return math.MaxInt64
+		return time.Duration(longest) * time.Second
 	}
 	return time.Duration(sum) * time.Second
 }
