@@ -30,7 +30,7 @@ BENCHTIME ?= 1s
 
 FOLDERS = domain ports adapters app configs cmd
 
-.PHONY: help build run test test-long fuzz bench peers vault wire check fmt-check vet lint wire-diff layers tidy-check clean
+.PHONY: help build run test test-long fuzz bench peers vault wire check fmt-check vet lint api-lint wire-diff layers tidy-check clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -67,7 +67,7 @@ vault: ## build the Vault server that the tests run, once, and say where it is
 wire: ## write the wire injectors anew
 	go tool wire gen $(COMMAND)
 
-check: fmt-check vet tidy-check layers wire-diff lint ## everything that is checked without running the product
+check: fmt-check vet tidy-check layers wire-diff api-lint lint ## everything that is checked without running the product
 
 fmt-check: ## fail where gofmt would change a file
 	@files=$$(gofmt -l $(FOLDERS) .ci) && if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
@@ -77,6 +77,9 @@ vet: ## go vet
 
 lint: ## golangci-lint, built once into the user's cache (about 145 s)
 	@.ci/golangci-lint run ./...
+
+api-lint: peers ## lint docs/api/openapi.yaml
+	@.ci/api-lint
 
 wire-diff: ## fail when wire_gen.go is not what wire would write
 	@go tool wire diff $(COMMAND) || { status=$$?; \
