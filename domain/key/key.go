@@ -3,12 +3,10 @@ package key
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"embedseal/domain/jwe"
+	"embedseal/domain/label"
 	"embedseal/domain/replay"
 )
 
@@ -98,8 +96,8 @@ type Key struct {
 	Ref string
 	// CreatedAt is in UTC, to the second.
 	CreatedAt time.Time
-	// Label and Note are the operator's words: at most [MaxLabel] and [MaxNote] bytes
-	// of UTF-8 without control characters, but for tabs and line feeds in a note.
+	// Label and Note are the operator's words, as [label.CheckName] and
+	// [label.CheckNote] allow them.
 	Label, Note string
 	// RetiresAt is when an active key becomes retiring without anybody's doing: the
 	// end of its overlap. Of a key that is retiring already, when that began. Zero:
@@ -148,30 +146,6 @@ func (k Key) SafeAt(horizon time.Duration) time.Time {
 	return k.SafeToDestroyAt
 }
 
-// MaxLabel and MaxNote are the longest words on a key, in bytes.
-const (
-	MaxLabel = 100
-	MaxNote  = 1000
-)
-
-// CheckLabel refuses what is no label. The error wraps [ErrInvalid].
-func CheckLabel(label string) error { return checkWords("a label", label, MaxLabel, "") }
-
-// CheckNote refuses what is no note. The error wraps [ErrInvalid].
-func CheckNote(note string) error { return checkWords("a note", note, MaxNote, "\n\t") }
-
-func checkWords(what, text string, longest int, allowed string) error {
-	if len(text) > longest || !utf8.ValidString(text) {
-		return fmt.Errorf("%w: %s is UTF-8 of at most %d bytes", ErrInvalid, what, longest)
-	}
-	for _, c := range text {
-		if unicode.IsControl(c) && !strings.ContainsRune(allowed, c) {
-			return fmt.Errorf("%w: %s has no control characters, this one has %U", ErrInvalid, what, c)
-		}
-	}
-	return nil
-}
-
 // valid is what a ring asks of each of its keys.
 func (k Key) valid() error {
 	if _, err := ParseID(string(k.ID)); err != nil {
@@ -203,8 +177,8 @@ func (k Key) valid() error {
 			return fmt.Errorf("%s: %w", k.ID, err)
 		}
 	}
-	if err := errors.Join(CheckLabel(k.Label), CheckNote(k.Note)); err != nil {
-		return fmt.Errorf("%s: %w", k.ID, err)
+	if err := errors.Join(label.CheckName(k.Label), label.CheckNote(k.Note)); err != nil {
+		return fmt.Errorf("%w: label or note of %s: %w", ErrInvalid, k.ID, err)
 	}
 	return nil
 }

@@ -137,11 +137,11 @@ func (r Ring) Gone(id ID) (Ring, error) {
 
 // Relabel changes the operator's words, of a tombstone too. Errors:
 // [ErrUnknown], [ErrInvalid].
-func (r Ring) Relabel(id ID, label, note string) (Ring, error) {
+func (r Ring) Relabel(id ID, name, note string) (Ring, error) {
 	if _, found := r.Find(id); !found {
 		return Ring{}, ErrUnknown
 	}
-	return r.replaced(id, func(k *Key) { k.Label, k.Note = label, note })
+	return r.replaced(id, func(k *Key) { k.Label, k.Note = name, note })
 }
 
 // change is a step of a key that is not the default, from one of the states.
