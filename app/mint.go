@@ -49,11 +49,12 @@ func (m *Minter) Mint(ctx context.Context, call Call, caller Caller, d token.Dra
 		return Minted{}, err
 	}
 	now := m.clock.Now()
-	claims, err := policy.Apply(caller.Group.Policy, request, now)
+	decision, err := policy.Decide(caller.Group.Policy, caller.Token.Restriction, request, now)
 	if err != nil {
 		return Minted{}, err
 	}
-	k, err := m.sealingKey(ctx, call, caller, request.KeyID(), now)
+	claims := decision.Claims
+	k, err := m.sealingKey(ctx, call, caller, decision.KeyID, now)
 	if err != nil {
 		return Minted{}, err
 	}

@@ -105,7 +105,7 @@ func constants(t *testing.T, file, prefix string) []string {
 func TestTheDocumentedFaultsAndRulesAreTheFaultsAndRules(t *testing.T) {
 	for name, coded := range map[string][]string{
 		"faults": constants(t, "domain/token/fault.go", "Fault"),
-		"rules":  constants(t, "domain/policy/policy.go", "Rule"),
+		"rules":  constants(t, "domain/policy/decide.go", "Rule"),
 	} {
 		var documented []string
 		for _, row := range table(t, name) {
@@ -171,12 +171,16 @@ func TestEveryCodeAndEveryFaultIsSeenInATest(t *testing.T) {
 	for _, f := range storeFaults() {
 		seen[f.code] = true
 	}
+	for _, r := range rules(t) {
+		_, code, _ := strings.Cut(r.fault, ":")
+		faults[code] = true
+	}
 	for _, k := range httpapi.Kinds() {
 		if !seen[k.Code] {
 			t.Errorf("no test is answered with %s", k.Code)
 		}
 	}
-	for _, code := range append(constants(t, "domain/token/fault.go", "Fault"), constants(t, "domain/policy/policy.go", "Rule")...) {
+	for _, code := range append(constants(t, "domain/token/fault.go", "Fault"), constants(t, "domain/policy/decide.go", "Rule")...) {
 		if !faults[code] {
 			t.Errorf("no test has the fault %s", code)
 		}

@@ -60,14 +60,16 @@ type site struct {
 
 // setup is what a test may have otherwise.
 type setup struct {
-	config  httpapi.Config
-	policy  policy.Policy
-	chart   token.ChartClaim
-	groups  ports.GroupStore
-	keys    ports.KeyStore
-	custody ports.KeyCustody
-	cipher  ports.TokenCipher
-	audit   *recorder
+	config httpapi.Config
+	policy policy.Policy
+	// restriction is that of every API token.
+	restriction policy.Restriction
+	chart       token.ChartClaim
+	groups      ports.GroupStore
+	keys        ports.KeyStore
+	custody     ports.KeyCustody
+	cipher      ports.TokenCipher
+	audit       *recorder
 }
 
 // open starts a server on a free port of the loopback, which ends with the test.
@@ -92,7 +94,7 @@ func open(t *testing.T, changes ...func(*setup)) *site {
 		change(&s.setup)
 	}
 	s.audit = s.setup.audit
-	fill(t, before, s.policy)
+	fill(t, before, s.policy, s.restriction)
 
 	log := slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	defaults := app.NewDefaultKeys(s.keys, s.custody, s.audit, s.clock, entropy.System{})
@@ -136,7 +138,7 @@ func (s *site) serve(t *testing.T) {
 
 // fill writes the groups and rings that every site has, past whatever faults a
 // test put before the stores.
-func fill(t *testing.T, in setup, rules policy.Policy) {
+func fill(t *testing.T, in setup, rules policy.Policy, narrower policy.Restriction) {
 	t.Helper()
 	created := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	state := map[string]key.State{retiringKey: key.Retiring, disabledKey: key.Disabled, destroyedKey: key.Destroyed}
@@ -150,6 +152,7 @@ func fill(t *testing.T, in setup, rules policy.Policy) {
 		} {
 			record := apitoken.Token{
 				ID: "id-of-" + name, Name: name, Digest: apitoken.DigestOf(textOf(id, name)), Scopes: scopes, CreatedAt: created,
+				Restriction: narrower,
 			}
 			if name == "late" {
 				record.ExpiresAt = time.Date(2026, 1, 31, 10, 0, 0, 500e6, time.UTC)

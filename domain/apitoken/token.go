@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"embedseal/domain/label"
+	"embedseal/domain/policy"
 	"embedseal/domain/replay"
 )
 
@@ -26,6 +27,9 @@ type Token struct {
 	// Networks are where the token may be used from; empty is anywhere. At most
 	// [MaxNetworks], without host bits. The slice is never changed in place.
 	Networks []netip.Prefix
+	// Restriction is what the token may do less than its group; the zero value
+	// restricts nothing.
+	Restriction policy.Restriction
 	// Previous is the value before a refresh, good until PreviousUntil and not at
 	// it. Both are zero when there is none.
 	Previous      Digest

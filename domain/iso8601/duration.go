@@ -139,6 +139,65 @@ func (d Duration) UpperBound() time.Duration {
 	return time.Duration(sum) * time.Second
 }
 
+// LowerBound is a length that d never falls short of, whatever instant it begins
+// at, in whole seconds: a month counts 28 days and a year 365. It is cut off where
+// [Duration.UpperBound] is.
+func (d Duration) LowerBound() time.Duration {
+	const longest = math.MaxInt64 / int64(time.Second)
+	var sum int64
+	for u := years; u < unitCount; u++ {
+		if d.count[u] > longest {
+			return math.MaxInt64
+		}
+		if sum += d.count[u] * u.shortest(); sum > longest {
+			return math.MaxInt64
+		}
+	}
+	sum += int64(d.part) * d.of.shortest() / billion
+	if sum > longest {
+		return math.MaxInt64
+	}
+	return time.Duration(sum) * time.Second
+}
+
+// MayOutlast reports whether d can end later than other, both begun at the same
+// instant. Where it cannot be told without looking at every calendar it says yes:
+// 30 days may outlast a month, as they do in February; when it says no, d ends no
+// later than other whenever they begin.
+func (d Duration) MayOutlast(other Duration) bool {
+	if d == other {
+		return false
+	}
+	whole := (d.part == 0 || d.of > months) && (other.part == 0 || other.of > months)
+	if whole && d.calendarMonths() <= other.calendarMonths() && d.clockAtMost(other) {
+		return false
+	}
+	upper := d.UpperBound()
+	return upper == math.MaxInt64 || upper > other.LowerBound()
+}
+
+func (d Duration) calendarMonths() int64 { return d.count[years]*12 + d.count[months] }
+
+// clockAtMost compares what is left of two durations without their years and
+// months; neither has a fraction of those.
+func (d Duration) clockAtMost(other Duration) bool {
+	d.count[years], d.count[months], other.count[years], other.count[months] = 0, 0, 0, 0
+	upper := d.UpperBound()
+	return upper != math.MaxInt64 && upper <= other.LowerBound()
+}
+
+// shortest is the length of the shortest of a unit, in seconds.
+func (u unit) shortest() int64 {
+	switch u {
+	case years:
+		return 365 * 86400
+	case months:
+		return 28 * 86400
+	default:
+		return u.seconds()
+	}
+}
+
 // longest is the length of the longest of a unit, in seconds.
 func (u unit) longest() int64 {
 	switch u {

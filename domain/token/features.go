@@ -170,6 +170,45 @@ func (f Features) Expanded() []Feature {
 	return allowed
 }
 
+// Within reports whether f allows nothing that ceiling does not. "*" and what was
+// not given also allow what is invented later: they are within one another, and
+// within no list, not even one of everything that is known today.
+func (f Features) Within(ceiling Features) bool {
+	if ceiling.kind != kindListed || f.kind != kindListed {
+		return ceiling.kind != kindListed
+	}
+	for _, x := range features() {
+		if f.Allows(x) && !ceiling.Allows(x) {
+			return false
+		}
+	}
+	return true
+}
+
+// Intersect is what both allow. If one is within the other it is that one, in its
+// own words; otherwise everything that both allow, in the order of the constants
+// and with what [FeatureCore] implies written out. It is not given only if neither
+// is.
+func (f Features) Intersect(other Features) Features {
+	switch {
+	case !f.Given():
+		return other
+	case !other.Given(), f.Within(other):
+		return f
+	case other.Within(f):
+		return other
+	}
+	var both Features
+	n := 0
+	for i, x := range features() {
+		if f.Allows(x) && other.Allows(x) {
+			both.order[n] = uint8(i) + 1
+			n++
+		}
+	}
+	return both
+}
+
 func (f Features) lists(i uint8) bool {
 	for _, listed := range f.order {
 		if listed == i {

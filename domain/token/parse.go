@@ -79,7 +79,7 @@ func idClaim(v strictjson.Value) (string, error) {
 	switch {
 	case !ok:
 		return "", fmt.Errorf("is %s, must be a string", v.Kind())
-	case s == "" || len(s) > MaxID || !plain(s):
+	case s == "" || len(s) > MaxID || !Plain(s):
 		return "", fmt.Errorf("must have 1 to %d bytes and no control characters", MaxID)
 	}
 	return s, nil

@@ -204,7 +204,7 @@ func (c *checker) id(field string, value *string, required bool) string {
 		c.fault(field, FaultMalformed, "must not be empty; leave it out or send null")
 	case len(s) > MaxID:
 		c.fault(field, FaultTooLong, fmt.Sprintf("has %d bytes, at most %d are allowed", len(s), MaxID))
-	case !plain(s):
+	case !Plain(s):
 		c.fault(field, FaultMalformed, "must be valid UTF-8 without control characters")
 	default:
 		return s
@@ -212,7 +212,8 @@ func (c *checker) id(field string, value *string, required bool) string {
 	return ""
 }
 
-func plain(s string) bool {
+// Plain reports whether s is valid UTF-8 without control characters, as ids are.
+func Plain(s string) bool {
 	for _, r := range s {
 		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
 			return false

@@ -17,6 +17,7 @@ import (
 	"embedseal/domain/iso8601"
 	"embedseal/domain/key"
 	"embedseal/domain/policy"
+	"embedseal/domain/token"
 	"embedseal/ports"
 )
 
@@ -113,7 +114,21 @@ func newToken(id string) apitoken.Token {
 func everyGroup(t *testing.T) group.Group {
 	g := newGroup("acme")
 	g.Name = "Acme \"Röhren\" & Söhne <\\> \U0001F4C8\x00\u2028"
-	g.Policy = policy.Policy{DefaultLifetime: duration(t, "P1M2DT3H4.5S"), MaxLifetime: duration(t, "P1Y"), ChartEmbedding: true}
+	origin, err := token.ParseOrigin("https://a.example/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Policy = policy.Policy{
+		DefaultLifetime: duration(t, "P1M2DT3H4.5S"), MaxLifetime: duration(t, "P1Y"), ChartEmbedding: true,
+		Embeds: []policy.Glob{"sales-*", `\*?`}, Customers: []policy.Glob{"Röhren & <Söhne>\u2028"}, OriginRequired: true,
+		Origins: []token.Origin{origin}, PinnedKey: "k1", Mode: policy.Clamp, // and features: none, which is not the same as no ceiling
+	}
+	restricted := newToken("restricted")
+	restricted.Restriction = policy.Restriction{
+		DefaultLifetime: duration(t, "PT5M"), MaxLifetime: duration(t, "PT1H"), NoCharts: true, Embeds: []policy.Glob{"sales-1"},
+		Customers: []policy.Glob{"*"}, OriginRequired: true, Origins: []token.Origin{origin}, LimitFeatures: true, PinnedKey: "k1",
+	}
+	g.Tokens = append(g.Tokens, restricted)
 	for scopes := apitoken.Scopes(0); scopes <= apitoken.ReadWrite; scopes++ {
 		token := newToken("token-" + strconv.Itoa(int(scopes)))
 		token.Scopes, token.Name = scopes, ""
@@ -196,8 +211,8 @@ func wantGroup(t *testing.T, s ports.GroupStore, want group.Group) {
 
 func diffGroups(t *testing.T, want, got group.Group) {
 	t.Helper()
-	sameDuration := cmp.Comparer(func(a, b iso8601.Duration) bool { return a == b })
-	if diff := cmp.Diff(want, got, sameDuration, cmpopts.EquateEmpty()); diff != "" {
+	same := cmpopts.EquateComparable(iso8601.Duration{}, token.Features{}, token.Origin{})
+	if diff := cmp.Diff(want, got, same, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("the group %s (-want +got):\n%s", want.ID, diff)
 	}
 }

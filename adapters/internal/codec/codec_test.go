@@ -15,6 +15,7 @@ import (
 	"embedseal/domain/iso8601"
 	"embedseal/domain/key"
 	"embedseal/domain/policy"
+	"embedseal/domain/token"
 	"embedseal/ports"
 )
 
@@ -82,7 +83,7 @@ func TestTheDocumentOfAGroupStaysAsItIs(t *testing.T) {
 		t.Fatalf("error %v, document:\n%s", err, diff)
 	}
 	got, err := codec.DecodeGroup("acme", doc)
-	same := cmp.Comparer(func(a, b iso8601.Duration) bool { return a == b })
+	same := cmpopts.EquateComparable(iso8601.Duration{}, token.Features{}, token.Origin{})
 	if diff := cmp.Diff(want, got, same, cmpopts.EquateEmpty()); diff != "" || err != nil {
 		t.Errorf("error %v, group:\n%s", err, diff)
 	}

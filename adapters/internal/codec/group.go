@@ -41,6 +41,8 @@ type tokenDocument struct {
 	LastUsedAt    *time.Time `json:"last_used_at,omitempty"`
 	Creation      string     `json:"creation,omitempty"`
 	Refreshing    string     `json:"refreshing,omitempty"`
+
+	Restriction *restrictionDocument `json:"restriction,omitempty"`
 }
 
 // CheckGroup refuses a group that no document stands for, whatever store it is
@@ -83,7 +85,7 @@ func EncodeGroup(g group.Group) ([]byte, error) {
 		seen[t.ID] = true
 		var ok bool
 		if d.Tokens[i], ok = documentOfToken(t); !ok {
-			return nil, fmt.Errorf("codec: encode %s: %w: token number %d has a network or an earlier value that is none", what, ErrInvalid, i)
+			return nil, fmt.Errorf("codec: encode %s: %w: token number %d has a network, a restriction or an earlier value that is none", what, ErrInvalid, i)
 		}
 	}
 	return encode(what, d)
@@ -146,6 +148,10 @@ func documentOfToken(t apitoken.Token) (tokenDocument, bool) {
 		}
 		d.Networks = append(d.Networks, network.String())
 	}
+	var ok bool
+	if d.Restriction, ok = documentOfRestriction(t.Restriction); !ok {
+		return tokenDocument{}, false
+	}
 	if t.Previous != (apitoken.Digest{}) {
 		d.Previous = hex.EncodeToString(t.Previous[:])
 	}
@@ -170,6 +176,9 @@ func (d tokenDocument) token() (apitoken.Token, bool) {
 		t.Networks = append(t.Networks, network)
 	}
 	var ok bool
+	if t.Restriction, ok = d.Restriction.restriction(); !ok {
+		return apitoken.Token{}, false
+	}
 	if t.Digest, ok = digest(d.Digest); !ok {
 		return apitoken.Token{}, false
 	}

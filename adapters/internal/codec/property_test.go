@@ -14,6 +14,7 @@ import (
 	"embedseal/domain/iso8601"
 	"embedseal/domain/key"
 	"embedseal/domain/policy"
+	"embedseal/domain/token"
 )
 
 func times() *rapid.Generator[time.Time] {
@@ -100,7 +101,7 @@ func TestEveryGroupIsReadBackAsItWasWritten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		same := cmp.Comparer(func(a, b iso8601.Duration) bool { return a == b })
+		same := cmpopts.EquateComparable(iso8601.Duration{}, token.Features{}, token.Origin{})
 		if diff := cmp.Diff(want, got, same, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatal(diff)
 		}
