@@ -49,3 +49,11 @@ func TestGroupStore(t *testing.T) {
 		Reopen: func(t *testing.T) (ports.GroupStore, ports.KeyStore) { return both(l.reopen(t)) },
 	})
 }
+
+func TestAuditStore(t *testing.T) {
+	var l last
+	porttest.AuditStore(t, porttest.AuditStores{
+		Open:   func(t *testing.T) ports.AuditStore { return bbolt.NewAuditStore(l.open(t)) },
+		Reopen: func(t *testing.T) ports.AuditStore { return bbolt.NewAuditStore(l.reopen(t)) },
+	})
+}

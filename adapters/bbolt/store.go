@@ -65,7 +65,14 @@ type GroupStore struct{ *sealed.GroupStore }
 // NewGroupStore returns the group store that lies in s.
 func NewGroupStore(s *Store) *GroupStore { return &GroupStore{sealed.NewGroupStore(s.records)} }
 
+// AuditStore is the ports.AuditStore of the file.
+type AuditStore struct{ *sealed.AuditStore }
+
+// NewAuditStore returns the audit store that lies in s.
+func NewAuditStore(s *Store) *AuditStore { return &AuditStore{sealed.NewAuditStore(s.records)} }
+
 var (
 	_ ports.KeyStore   = (*KeyStore)(nil)
 	_ ports.GroupStore = (*GroupStore)(nil)
+	_ ports.AuditStore = (*AuditStore)(nil)
 )

@@ -17,15 +17,27 @@ type opener struct {
 
 func (o *opener) create(t *testing.T) (ports.GroupStore, ports.KeyStore) {
 	t.Helper()
+	s := o.createStore(t)
+	return file.NewGroupStore(s), file.NewKeyStore(s)
+}
+
+func (o *opener) createStore(t *testing.T) *file.Store {
+	t.Helper()
 	o.config = file.Config{Dir: filepath.Join(t.TempDir(), "data", "store"), MasterKey: masterKey(1)}
 	if created, err := file.Create(t.Context(), o.config); !created || err != nil {
 		t.Fatalf("created is %t, and the error %v", created, err)
 	}
 	o.close = func() {}
-	return o.open(t)
+	return o.openStore(t)
 }
 
 func (o *opener) open(t *testing.T) (ports.GroupStore, ports.KeyStore) {
+	t.Helper()
+	s := o.openStore(t)
+	return file.NewGroupStore(s), file.NewKeyStore(s)
+}
+
+func (o *opener) openStore(t *testing.T) *file.Store {
 	t.Helper()
 	o.close()
 	s, closing, err := file.Open(t.Context(), o.config)
@@ -34,7 +46,7 @@ func (o *opener) open(t *testing.T) (ports.GroupStore, ports.KeyStore) {
 	}
 	o.close = closing
 	t.Cleanup(closing)
-	return file.NewGroupStore(s), file.NewKeyStore(s)
+	return s
 }
 
 func TestKeyStore(t *testing.T) {
@@ -57,4 +69,12 @@ func masterKey(first byte) file.MasterKey {
 		raw[i] = first + byte(i)
 	}
 	return file.NewMasterKey(raw)
+}
+
+func TestAuditStore(t *testing.T) {
+	var o opener
+	porttest.AuditStore(t, porttest.AuditStores{
+		Open:   func(t *testing.T) ports.AuditStore { return file.NewAuditStore(o.createStore(t)) },
+		Reopen: func(t *testing.T) ports.AuditStore { return file.NewAuditStore(o.openStore(t)) },
+	})
 }

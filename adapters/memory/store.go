@@ -6,21 +6,23 @@ import (
 	"slices"
 	"sync"
 
+	"embedseal/domain/audit"
 	"embedseal/domain/group"
 	"embedseal/domain/key"
 	"embedseal/ports"
 )
 
-// Store is the data that a [KeyStore] and a [GroupStore] share.
+// Store is the data that a [KeyStore], a [GroupStore] and an [AuditStore] share.
 type Store struct {
 	mu     sync.RWMutex
 	groups map[group.ID]group.Group
 	rings  map[group.ID]key.Ring
+	logs   map[string]audit.State
 }
 
 // Open returns an empty store.
 func Open() *Store {
-	return &Store{groups: map[group.ID]group.Group{}, rings: map[group.ID]key.Ring{}}
+	return &Store{groups: map[group.ID]group.Group{}, rings: map[group.ID]key.Ring{}, logs: map[string]audit.State{}}
 }
 
 // check answers for a context that is done, and for an id that no constructor

@@ -22,3 +22,9 @@ func TestGroupStore(t *testing.T) {
 		},
 	})
 }
+
+func TestAuditStore(t *testing.T) {
+	porttest.AuditStore(t, porttest.AuditStores{
+		Open: func(*testing.T) ports.AuditStore { return memory.NewAuditStore(memory.Open()) },
+	})
+}

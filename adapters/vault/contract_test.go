@@ -23,6 +23,12 @@ func (o *opener) create(t *testing.T) (ports.GroupStore, ports.KeyStore) {
 
 func (o *opener) open(t *testing.T) (ports.GroupStore, ports.KeyStore) {
 	t.Helper()
+	b := o.openBackend(t)
+	return vault.NewGroupStore(b), vault.NewKeyStore(b)
+}
+
+func (o *opener) openBackend(t *testing.T) *vault.Backend {
+	t.Helper()
 	o.closing()
 	b, closing, err := vault.Open(t.Context(), o.config)
 	if err != nil {
@@ -30,7 +36,7 @@ func (o *opener) open(t *testing.T) (ports.GroupStore, ports.KeyStore) {
 	}
 	o.closing = closing
 	t.Cleanup(closing)
-	return vault.NewGroupStore(b), vault.NewKeyStore(b)
+	return b
 }
 
 func TestKeyStore(t *testing.T) {
@@ -47,5 +53,18 @@ func TestGroupStore(t *testing.T) {
 	eachSite(t, func(t *testing.T, s *site) {
 		o := opener{site: s}
 		porttest.GroupStore(t, porttest.GroupStores{Open: o.create, Reopen: o.open})
+	})
+}
+
+func TestAuditStore(t *testing.T) {
+	eachSite(t, func(t *testing.T, s *site) {
+		o := opener{site: s}
+		porttest.AuditStore(t, porttest.AuditStores{
+			Open: func(t *testing.T) ports.AuditStore {
+				o.config, o.closing = patient(o.site.tokenConfig()), func() {}
+				return vault.NewAuditStore(o.openBackend(t))
+			},
+			Reopen: func(t *testing.T) ports.AuditStore { return vault.NewAuditStore(o.openBackend(t)) },
+		})
 	})
 }

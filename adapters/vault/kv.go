@@ -18,6 +18,7 @@ import (
 const (
 	folderGroups = "groups"
 	folderRings  = "rings"
+	folderAudit  = "audit"
 )
 
 const (

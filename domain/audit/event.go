@@ -53,18 +53,22 @@ const (
 	// ActionRevealAuditKey: the key that the log is chained with was given out.
 	ActionRevealAuditKey Action = "reveal_audit_key"
 
+	// ActionAuditVerify: the log was verified.
+	ActionAuditVerify Action = "audit_verify"
+
 	// What the log says of itself: it was opened, its last line had been cut short
-	// by a crash, its end is missing.
+	// by a crash, its end is missing, its oldest file was removed as configured.
 	ActionAuditOpened    Action = "audit_opened"
 	ActionAuditTorn      Action = "audit_torn"
 	ActionAuditTruncated Action = "audit_truncated"
+	ActionAuditPruned    Action = "audit_pruned"
 )
 
 // Changes reports whether the action changes something or gives a secret out: its
 // records are on the disk before what they speak of.
 func (a Action) Changes() bool {
 	switch a {
-	case ActionMint, ActionRequest, ActionMintDryRun, ActionRead:
+	case ActionMint, ActionRequest, ActionMintDryRun, ActionRead, ActionAuditVerify:
 		return false
 	}
 	return true

@@ -1,5 +1,5 @@
-// Package codec answers: which bytes stand for a group, or for a ring of keys,
-// in a store that keeps documents?
+// Package codec answers: which bytes stand for a group, for a ring of keys, or for
+// the state of an audit log, in a store that keeps documents?
 //
 // The documents are JSON objects of a closed set of members; "v" is their
 // format. There is one way to write a value: a document is accepted only if it
@@ -10,6 +10,6 @@
 //
 // # Caveats
 //
-// The document of a ring holds the values of its secrets in clear: it is for
-// sealed storage only.
+// The document of a ring holds the values of its secrets in clear, and that of an
+// audit log its key: they are for sealed storage only.
 package codec

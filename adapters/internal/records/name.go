@@ -10,6 +10,7 @@ type Kind string
 const (
 	KindGroup Kind = "group"
 	KindRing  Kind = "ring"
+	KindAudit Kind = "audit"
 )
 
 const (

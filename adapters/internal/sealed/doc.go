@@ -1,3 +1,3 @@
-// Package sealed answers the questions of ports.KeyStore and ports.GroupStore
-// from sealed records, whatever medium they lie in.
+// Package sealed answers the questions of ports.KeyStore, ports.GroupStore
+// and ports.AuditStore from sealed records, whatever medium they lie in.
 package sealed
