@@ -146,3 +146,20 @@ func TestNothingThatHoldsASecretPrintsIt(t *testing.T) {
 		t.Error("hardly anything was printed: the test looks at nothing")
 	}
 }
+
+func TestAPastedValueIsTrimmedAndSaysSo(t *testing.T) {
+	for _, around := range []string{"", " ", "\n", "\r\n", "\t \u00a0", "\ufeff", "\u200b", "\u2028"} {
+		for _, text := range []string{around + canary, canary + around, around + canary + around} {
+			s, trimmed, err := key.TrimSecret(text)
+			if err != nil || s.Reveal() != canary || trimmed != (around != "") {
+				t.Errorf("around it %q: trimmed is %t, %v", around, trimmed, err)
+			}
+		}
+	}
+	for _, bad := range []string{"", " ", canary[:16] + " " + canary[16:], canary[:16] + " " + canary[17:], canary[1:] + " ", "\x00" + canary, canary + canary} {
+		s, trimmed, err := key.TrimSecret(bad)
+		if !errors.Is(err, key.ErrInvalid) || !s.IsZero() || trimmed || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%.40q: trimmed is %t, %v", bad, trimmed, err)
+		}
+	}
+}
