@@ -35,12 +35,18 @@ type Minted struct {
 	Text   []byte
 	KeyID  key.ID
 	Claims token.Claims
+	// Clamped is what was asked for and not given: see [policy.Decision].
+	Clamped []token.Fault
 }
+
+// ErrPinned is wrapped by the error of a request that named no fault of its own:
+// the key that the policy pins is not there, or makes no new tokens.
+var ErrPinned = errors.New("the key that the policy pins cannot seal")
 
 // Mint makes the token that d asks for, in the caller's group. The audit record
 // is written after sealing and before Mint returns: no record, no token.
 //
-// Errors: [*token.Invalid], [*policy.Refusal], [key.ErrUnknown],
+// Errors: [*token.Invalid], [*policy.Refusal], [ErrPinned], [key.ErrUnknown],
 // [key.ErrNotActive], [key.ErrNoDefault], [ErrAudit], or what the stores and
 // the cipher answer.
 func (m *Minter) Mint(ctx context.Context, call Call, caller Caller, d token.Draft) (Minted, error) {
@@ -56,7 +62,7 @@ func (m *Minter) Mint(ctx context.Context, call Call, caller Caller, d token.Dra
 	claims := decision.Claims
 	k, err := m.sealingKey(ctx, call, caller, decision.KeyID, now)
 	if err != nil {
-		return Minted{}, err
+		return Minted{}, blame(err, request, decision)
 	}
 	text, err := m.cipher.Seal(ctx, caller.Group.ID, k, claims.AppendJSON(make([]byte, 0, 256), m.chart))
 	if err != nil {
@@ -67,11 +73,11 @@ func (m *Minter) Mint(ctx context.Context, call Call, caller Caller, d token.Dra
 	event.Time, event.KeyID = now, string(k.ID)
 	event.Customer, event.Embed, event.Chart = claims.Customer, claims.Embed, claims.Chart
 	event.IssuedAt, event.ExpiresAt = claims.IssuedAt, claims.ExpiresAt
-	event.Fingerprint = token.FingerprintOfSealed(text)
+	event.Fingerprint, event.Rules = token.FingerprintOfSealed(text), rulesOf(decision.Clamped)
 	if err := m.auditor.Record(ctx, event); err != nil {
 		return Minted{}, fmt.Errorf("%w: %w", ErrAudit, err)
 	}
-	return Minted{Text: text, KeyID: k.ID, Claims: claims}, nil
+	return Minted{Text: text, KeyID: k.ID, Claims: claims, Clamped: decision.Clamped}, nil
 }
 
 // sealingKey is the key named, or the group's default: made now when the group
@@ -86,4 +92,13 @@ func (m *Minter) sealingKey(ctx context.Context, call Call, caller Caller, id ke
 		return m.defaults.Ensure(ctx, call, caller)
 	}
 	return k, err
+}
+
+// blame says whose choice a key was that cannot seal: not the caller's, where the
+// policy chose it.
+func blame(err error, request token.Request, d policy.Decision) error {
+	if d.KeyID != request.KeyID() && (errors.Is(err, key.ErrUnknown) || errors.Is(err, key.ErrNotActive)) {
+		return fmt.Errorf("%w: %w", ErrPinned, err)
+	}
+	return err
 }

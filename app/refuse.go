@@ -36,6 +36,9 @@ type Refusal struct {
 	// Group, KeyID and Target are what it was about, where that is known: ids as
 	// their constructors accept them. See [audit.Event].
 	Group, KeyID, Target string
+	// Request is the mint request, once it passed its checks and was refused for
+	// what it asks.
+	Request token.Request
 	// Alike is how many refusals this one stands for, when there were too many
 	// to record each.
 	Alike int
@@ -50,16 +53,24 @@ func (r *Refusals) Record(ctx context.Context, call Call, by Actor, what Refusal
 		event.Outcome = audit.Failed
 	}
 	event.Time, event.Code, event.Alike = r.clock.Now(), what.Code, what.Alike
-	for _, f := range what.Faults {
-		// An unknown member's name is the sender's text, and may be anything.
-		if f.Code == token.FaultMember {
-			event.Rules = append(event.Rules, f.Code)
-			continue
-		}
-		event.Rules = append(event.Rules, f.Field+":"+f.Code)
-	}
+	event.Customer, event.Embed, event.Chart = what.Request.Customer(), what.Request.Embed(), what.Request.Chart()
+	event.Rules = rulesOf(what.Faults)
 	if err := r.auditor.Record(ctx, event); err != nil {
 		return fmt.Errorf("%w: %w", ErrAudit, err)
 	}
 	return nil
+}
+
+// rulesOf is what a record says of faults, and nil without any.
+func rulesOf(faults []token.Fault) []string {
+	var rules []string
+	for _, f := range faults {
+		// An unknown member's name is the sender's text, and may be anything.
+		if f.Code == token.FaultMember {
+			rules = append(rules, f.Code)
+			continue
+		}
+		rules = append(rules, f.Field+":"+f.Code)
+	}
+	return rules
 }

@@ -6,7 +6,8 @@ import "time"
 // and returns at once.
 type Meter interface {
 	// Answered is told of each answer to a request for tokens: the `code` of its
-	// problem, or "granted", and how long it took. It is safe for concurrent use.
+	// problem, "granted", or "dry_run", and how long it took. It is safe for
+	// concurrent use.
 	Answered(code string, took time.Duration)
 	// Administered is told of each answer of the administration API: the template
 	// of its route ("/admin/v1/groups/{group}"; empty where none matched, never the

@@ -13,6 +13,8 @@ import (
 
 	"embedseal/app"
 	"embedseal/domain/audit"
+	"embedseal/domain/policy"
+	"embedseal/domain/token"
 )
 
 // problemBody is the one shape of every failure: RFC 9457 with extension
@@ -50,9 +52,7 @@ func answerProblem(c *gin.Context, f *failure) {
 		Type: typePrefix + f.kind.code, Title: f.kind.title, Status: f.kind.status, Detail: detail,
 		Code: f.kind.code, ErrorMsg: detail, RequestID: requestID(c),
 	}
-	for _, fault := range f.faults {
-		body.Errors = append(body.Errors, fieldError{Field: fault.Field, Code: fault.Code, Detail: fault.Detail})
-	}
+	body.Errors = fieldErrors(f.faults)
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -75,6 +75,15 @@ func answerProblem(c *gin.Context, f *failure) {
 	_, _ = c.Writer.Write(out.Bytes())
 }
 
+// fieldErrors is how faults are answered; nil without any.
+func fieldErrors(faults []token.Fault) []fieldError {
+	var all []fieldError
+	for _, fault := range faults {
+		all = append(all, fieldError{Field: fault.Field, Code: fault.Code, Detail: fault.Detail})
+	}
+	return all
+}
+
 // fail ends a POST of a minting route with the answer that err stands for: see
 // [front.refuse].
 func (s *Server) fail(c *gin.Context, action audit.Action, caller app.Caller, err error) string {
@@ -92,6 +101,10 @@ func (s *front) refuse(c *gin.Context, by app.Actor, what app.Refusal, err error
 	if f.kind != kindAudit && !silent && !app.Recorded(err) {
 		what.Code, what.Faults, what.Alike = f.kind.code, f.faults, f.alike
 		what.Failed = f.kind.status >= http.StatusInternalServerError
+		var refused *policy.Refusal
+		if errors.As(err, &refused) {
+			what.Request = refused.Request
+		}
 		if recordErr := s.refusals.Record(c.Request.Context(), call(c), by, what); recordErr != nil {
 			s.logFailure(c, f)
 			f = translate(recordErr)

@@ -213,8 +213,14 @@ func (a answer) jwt(t *testing.T) string {
 	if a.status != http.StatusOK {
 		t.Fatalf("status %d: %s", a.status, a.body)
 	}
+	return a.jwtBefore(t, "\"}\n")
+}
+
+// jwtBefore is the token of an answer that grants one and ends in rest.
+func (a answer) jwtBefore(t *testing.T, rest string) string {
+	t.Helper()
 	text, ok := strings.CutPrefix(a.body, `{"success": 1, "jwt": "`)
-	text, ok2 := strings.CutSuffix(text, "\"}\n")
+	text, ok2 := strings.CutSuffix(text, rest)
 	if !ok || !ok2 || strings.ContainsAny(text, "\"\\ \n") {
 		t.Fatalf("the answer is %q", a.body)
 	}

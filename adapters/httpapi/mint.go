@@ -11,8 +11,11 @@ import (
 	"embedseal/domain/audit"
 )
 
-// codeGranted is what an answer with a token counts as.
-const codeGranted = "granted"
+// What an answer counts as that is no problem.
+const (
+	codeGranted = "granted" // it has a token
+	codeDryRun  = "dry_run" // it says what would be in one, or why there would be none
+)
 
 // mint is POST /api/generate_jwt/.
 func (s *Server) mint(c *gin.Context) {
@@ -23,37 +26,55 @@ func (s *Server) mint(c *gin.Context) {
 
 // answerMint returns the code of its answer.
 func (s *Server) answerMint(c *gin.Context) string {
+	dry, queryErr := dryRun(c.Request.URL.RawQuery)
+	action := audit.ActionMint
+	if dry {
+		action = audit.ActionMintDryRun
+	}
 	var caller app.Caller
 	if err := s.refuseBrowser(c); err != nil {
-		return s.fail(c, audit.ActionMint, caller, err)
+		return s.fail(c, action, caller, err)
 	}
 	caller, err := s.authenticate(c, apitoken.Mint)
 	if err != nil {
-		return s.fail(c, audit.ActionMint, caller, err)
+		return s.fail(c, action, caller, err)
+	}
+	if queryErr != nil {
+		return s.fail(c, action, caller, queryErr)
 	}
 	body, err := readBody(c.Writer, c.Request)
 	if err != nil {
-		return s.fail(c, audit.ActionMint, caller, err)
+		return s.fail(c, action, caller, err)
 	}
 	draft, err := decodeDraft(body)
 	if err != nil {
-		return s.fail(c, audit.ActionMint, caller, err)
+		return s.fail(c, action, caller, err)
+	}
+	if dry {
+		return s.answerDryRun(c, caller, draft)
 	}
 	minted, err := s.minter.Mint(c.Request.Context(), call(c), caller, draft)
 	if err != nil {
-		return s.fail(c, audit.ActionMint, caller, err)
+		return s.fail(c, action, caller, err)
 	}
-	answerToken(c, minted.Text)
+	answerToken(c, minted)
 	return codeGranted
 }
 
 // answerToken writes `success` as the number 1. A compact JWE needs no escape.
-func answerToken(c *gin.Context, text []byte) {
-	out := make([]byte, 0, len(text)+32)
-	out = append(append(append(out, `{"success": 1, "jwt": "`...), text...), "\"}\n"...)
+func answerToken(c *gin.Context, minted app.Minted) {
+	out := make([]byte, 0, len(minted.Text)+32)
+	out = append(append(append(out, `{"success": 1, "jwt": "`...), minted.Text...), '"')
+	if len(minted.Clamped) > 0 {
+		out = appendJSON(append(out, `, "warnings": `...), fieldErrors(minted.Clamped))
+	}
+	answerJSON(c, append(out, "}\n"...))
+}
+
+func answerJSON(c *gin.Context, body []byte) {
 	header := c.Writer.Header()
 	header["Content-Type"] = []string{"application/json"}
-	header["Content-Length"] = []string{strconv.Itoa(len(out))}
+	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	c.Writer.WriteHeader(http.StatusOK)
-	_, _ = c.Writer.Write(out)
+	_, _ = c.Writer.Write(body)
 }

@@ -1,15 +1,22 @@
 package httpapi_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
+	"embedseal/domain/audit"
 	"embedseal/domain/iso8601"
 	"embedseal/domain/policy"
 	"embedseal/domain/token"
 )
+
+// fault is one of a list of errors or warnings.
+type fault struct{ Field, Code, Detail string }
+
+func (f fault) name() string { return f.Field + ":" + f.Code }
 
 // rule is a request that breaks one rule, and all that can come of it.
 type rule struct {
@@ -146,7 +153,9 @@ func (r rule) in(t *testing.T, ofGroup bool, mode policy.Mode) *site {
 	})
 }
 
-func TestWhatARuleRefusesAndWhatItCuts(t *testing.T) {
+// eachWay runs check for every rule, of the group and of the API token, in both
+// modes.
+func eachWay(t *testing.T, check func(t *testing.T, s *site, r rule, whose string, cut bool)) {
 	for _, r := range rules(t) {
 		for _, ofGroup := range []bool{true, false} {
 			for _, mode := range []policy.Mode{policy.Reject, policy.Clamp} {
@@ -155,30 +164,61 @@ func TestWhatARuleRefusesAndWhatItCuts(t *testing.T) {
 					whose = "the group"
 				}
 				t.Run(r.name+", a rule of "+whose+", "+mode.String(), func(t *testing.T) {
-					s := r.in(t, ofGroup, mode)
-					got := s.send(t, r.request())
-					if mode == policy.Clamp && r.clamped != "" {
-						sealed := defaultKey
-						if r.key != "" {
-							sealed = r.key
-						}
-						if claims := unseal(t, got.jwt(t), values()[sealed]).claims; claims != `{`+base+`,`+r.clamped+`}` {
-							t.Errorf("the claims are %s", claims)
-						}
-						return
-					}
-					p := got.problem(t)
-					if p.Status != http.StatusForbidden || p.Code != "policy_refused" || !slices.Equal(p.fields(), []string{r.fault}) {
-						t.Fatalf("answered with %s", got.body)
-					}
-					if detail := p.Errors[0].Detail; r.says != "" && (!strings.HasPrefix(detail, r.says) || !strings.Contains(detail, whose)) {
-						t.Errorf("the detail is %q, of %s", detail, whose)
-					}
-					if e := s.audit.take(); len(e) != 1 || !slices.Equal(e[0].Rules, []string{r.fault}) {
-						t.Errorf("recorded as %+v", e)
-					}
+					check(t, r.in(t, ofGroup, mode), r, whose, mode == policy.Clamp && r.clamped != "")
 				})
 			}
 		}
+	}
+}
+
+// sealedWith is the key of a token that was clamped.
+func (r rule) sealedWith() string {
+	if r.key != "" {
+		return r.key
+	}
+	return defaultKey
+}
+
+func TestWhatARuleRefusesAndWhatItCuts(t *testing.T) {
+	eachWay(t, func(t *testing.T, s *site, r rule, whose string, cut bool) {
+		got := s.send(t, r.request())
+		e := s.audit.take()
+		if len(e) != 1 || !slices.Equal(e[0].Rules, []string{r.fault}) || e[0].Action != audit.ActionMint {
+			t.Fatalf("recorded as %+v", e)
+		}
+		if asked := r.request().body; !strings.Contains(asked, `"`+e[0].Customer+`"`) || !strings.Contains(asked, `"`+e[0].Embed+`"`) {
+			t.Errorf("the record is about %q and %q", e[0].Customer, e[0].Embed)
+		}
+		if cut {
+			jwt, rest, _ := strings.Cut(strings.TrimPrefix(got.body, `{"success": 1, "jwt": "`), `"`)
+			if claims := unseal(t, got.jwtBefore(t, `"`+rest), values()[r.sealedWith()]).claims; claims != `{`+base+`,`+r.clamped+`}` {
+				t.Errorf("the claims are %s", claims)
+			}
+			var warned struct{ Warnings []fault }
+			if err := json.Unmarshal([]byte(got.body), &warned); err != nil || len(warned.Warnings) != 1 || warned.Warnings[0].name() != r.fault {
+				t.Fatalf("%v: the warnings after the token of %d bytes are %s", err, len(jwt), rest)
+			}
+			r.explains(t, warned.Warnings[0].Detail, whose)
+			if e[0].Outcome != audit.Granted || e[0].Fingerprint.IsZero() {
+				t.Errorf("recorded as %+v", e[0])
+			}
+			return
+		}
+		p := got.problem(t)
+		if p.Status != http.StatusForbidden || p.Code != "policy_refused" || !slices.Equal(p.fields(), []string{r.fault}) {
+			t.Fatalf("answered with %s", got.body)
+		}
+		r.explains(t, p.Errors[0].Detail, whose)
+		if e[0].Outcome != audit.Refused || e[0].Code != "policy_refused" {
+			t.Errorf("recorded as %+v", e[0])
+		}
+	})
+}
+
+// explains checks that a detail is about the rule and about whose it is.
+func (r rule) explains(t *testing.T, detail, whose string) {
+	t.Helper()
+	if r.says != "" && (!strings.HasPrefix(detail, r.says) || !strings.Contains(detail, whose)) {
+		t.Errorf("the detail is %q, of %s", detail, whose)
 	}
 }

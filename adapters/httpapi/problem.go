@@ -32,6 +32,7 @@ var (
 	kindDuplicate   = kind{"duplicate_member", http.StatusBadRequest, "Duplicate member", "a member of the body stands there twice"}
 	kindTrailing    = kind{"trailing_data", http.StatusBadRequest, "Trailing data", "something follows the JSON object"}
 	kindUnreadable  = kind{"unreadable_body", http.StatusBadRequest, "Unreadable body", "the body ended early or did not come in time"}
+	kindQuery       = kind{"invalid_query", http.StatusBadRequest, "Invalid query", "the query of the address cannot be read"}
 	kindInvalid     = kind{"invalid_request", http.StatusBadRequest, "Invalid request", "one or more fields are wrong; see errors"}
 	kindNoToken     = kind{"unauthenticated", http.StatusUnauthorized, "Unauthenticated", "a valid API token is required: send the header 'Explo-Authorization: Token <token>' or 'Authorization: Bearer <token>'"}
 	kindScope       = kind{"insufficient_scope", http.StatusForbidden, "Insufficient scope", "the API token may not do this"}
@@ -60,7 +61,7 @@ var (
 // kinds lists every kind, in the order of their status.
 func kinds() []kind {
 	return []kind{
-		kindSyntax, kindUTF8, kindNotObject, kindDuplicate, kindTrailing, kindUnreadable, kindInvalid,
+		kindSyntax, kindUTF8, kindNotObject, kindDuplicate, kindTrailing, kindUnreadable, kindQuery, kindInvalid,
 		kindNoToken, kindScope, kindBrowser, kindPolicy, kindNotFound, kindUnknownKey, kindMethod,
 		kindKeyInactive, kindNoDefault, kindConflict, kindTooLarge, kindMediaType, kindRate,
 		kindInternal, kindUnavailable, kindSealed, kindDenied, kindCorrupt, kindUnknown, kindCustody,
@@ -138,6 +139,9 @@ func translate(err error) *failure {
 	var refusal *policy.Refusal
 	if errors.As(err, &refusal) {
 		return &failure{kind: kindPolicy, faults: refusal.Broken, err: err}
+	}
+	if errors.Is(err, app.ErrPinned) { // which key that is, was not the caller's choice
+		return &failure{kind: kindKeyInactive, detail: "the key that the policy pins makes no new tokens; ask who governs the group", err: err}
 	}
 	for _, t := range translations() {
 		if errors.Is(err, t.err) {

@@ -29,7 +29,7 @@ type refusal struct {
 // refusals is every one of them; the tables stand in the files of their
 // subjects.
 func refusals() []refusal {
-	return slices.Concat(bodyRefusals(), fieldRefusals(), callerRefusals(), keyRefusals(), transportRefusals())
+	return slices.Concat(bodyRefusals(), fieldRefusals(), callerRefusals(), keyRefusals(), transportRefusals(), queryRefusals())
 }
 
 func TestEveryRefusalHasItsStatusCodeAndFields(t *testing.T) {

@@ -45,7 +45,7 @@ func New(version string) *Registry {
 		registry: prometheus.NewRegistry(),
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "embedseal_mint_answers_total",
-			Help: "Answers to requests for tokens, by code: granted, or the code of docs/errors.md.",
+			Help: "Answers to requests for tokens, by code: granted, dry_run, or the code of docs/errors.md.",
 		}, []string{"code"}),
 		answered: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "embedseal_mint_duration_seconds",

@@ -99,7 +99,8 @@ type Event struct {
 	Outcome   Outcome
 	// Code is the `code` of the problem that answered a refusal or a failure.
 	Code string
-	// Rules are the field faults behind it: `field:code`.
+	// Rules are the field faults behind it: `field:code`. Of a token that was granted
+	// they are the rules that made it less than was asked for.
 	Rules []string
 	// Alike is how many refusals this record stands for, when there were too
 	// many to record each; zero and one mean this one only.

@@ -25,7 +25,11 @@ const (
 // Refusal is the error of a request that breaks rules: all of them at once, as
 // faults whose code is the rule. In the mode [Clamp] those that could be clamped
 // are not among them.
-type Refusal struct{ Broken []token.Fault }
+type Refusal struct {
+	Broken []token.Fault
+	// Request is what was asked for, for the audit record.
+	Request token.Request
+}
 
 // Error implements error.
 func (r *Refusal) Error() string {
@@ -73,7 +77,7 @@ func Decide(p Policy, r Restriction, request token.Request, now time.Time) (Deci
 	features := j.features(request.Features())
 	origin := j.origin(request.Origin())
 	if j.broken != nil {
-		return Decision{}, &Refusal{Broken: j.broken}
+		return Decision{}, &Refusal{Broken: j.broken, Request: request}
 	}
 	return Decision{
 		Claims: token.Claims{
