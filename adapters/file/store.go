@@ -23,6 +23,8 @@ const (
 	// directory and may be creating the same store.
 	patience = 10 * time.Second
 	retry    = 20 * time.Millisecond
+	// lockWait is how long an opening waits for another process to let go.
+	lockWait = time.Second
 )
 
 // Store is an open directory. It is safe for concurrent use.
@@ -106,8 +108,8 @@ func acquireForCreation(ctx context.Context, d *disk) (*lock, error) {
 // called, which may be called twice. It finishes a commit that a kill
 // interrupted, and verifies the whole index. It never makes a store.
 //
-// Errors: ErrNotFound when there is no store, ErrHeld, ErrWrongMasterKey,
-// ErrCorrupt, ErrUnavailable, ctx.Err().
+// Errors: ErrNotFound when there is no store, ErrHeld when another process has it
+// for longer than a second, ErrWrongMasterKey, ErrCorrupt, ErrUnavailable, ctx.Err().
 func Open(ctx context.Context, c Config) (*Store, func(), error) {
 	return open(ctx, c, nil)
 }
@@ -131,7 +133,7 @@ func open(ctx context.Context, c Config, before func(op, name string) error) (*S
 		d.close()
 		return nil, nil, err
 	}
-	l, err := acquire(d)
+	l, err := acquireSoon(ctx, d)
 	if err != nil {
 		d.close()
 		return nil, nil, err
@@ -146,6 +148,21 @@ func open(ctx context.Context, c Config, before func(op, name string) error) (*S
 		return nil, nil, err
 	}
 	return s, closing, nil
+}
+
+// acquireSoon takes the lock, and waits as long as a verification may have it.
+func acquireSoon(ctx context.Context, d *disk) (*lock, error) {
+	for deadline := time.Now().Add(lockWait); ; {
+		l, err := acquire(d)
+		if err == nil || !errors.Is(err, ports.ErrHeld) || time.Now().After(deadline) {
+			return l, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(retry):
+		}
+	}
 }
 
 // openIn is [Open] under the lock.
