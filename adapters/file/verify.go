@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"embedseal/adapters/internal/records"
@@ -74,6 +76,22 @@ func CheckKey(c Config) error {
 	}
 	defer d.close()
 	return records.CheckKey(&medium{disk: d}, c.MasterKey)
+}
+
+// LastHolder is the process that last took the lock of the store in dir, as it
+// wrote there itself; 0 where there is none.
+func LastHolder(dir string) (pid int) {
+	d, err := openDisk(dir, nil)
+	if err != nil {
+		return 0
+	}
+	defer d.close()
+	text, err := d.read(lockName)
+	if err != nil {
+		return 0
+	}
+	pid, _ = strconv.Atoi(strings.TrimSpace(string(text)))
+	return pid
 }
 
 // share takes the lock that readers share; a store that was never opened has no

@@ -369,7 +369,7 @@ func TestWhatVaultNeedsIsSaidBeforeItIsAsked(t *testing.T) {
 	fake.Revoke(vaultfake.RootToken)
 	v.world().run(t, "serve", "--listen", "127.0.0.1:0").want(t, exitStore, "invalid token")
 	run(t, "serve", "--store", "vault").want(t, exitConfig, "vault.addresses", "vault.auth")
-	run(t, "doctor").want(t, exitUsage, "the store is bbolt")
+	run(t, "doctor", "--store", "memory").want(t, exitUsage, "a store in memory")
 	run(t, "doctor", "--store", "vault", "--duty", "x").want(t, exitUsage, "--duty must be mint or administer")
 }
 
@@ -392,6 +392,9 @@ func TestTheDoctorTellsWhatThisServerLacks(t *testing.T) {
 	const line = `path "secret/data/embedseal/*" { capabilities = ["create", "read", "update"] }`
 	if !strings.Contains(o.stdout, line) || strings.Contains(o.stdout, "transit/encrypt/embedseal-*\" {") {
 		t.Errorf("it does not print the line of policy, or prints one that is not needed:\n%s", o.stdout)
+	}
+	if o := v.world("EMBEDSEAL_AUDIT_PATH=").run(t, "doctor", "--duty", "mint").want(t, exitFailure); !strings.Contains(o.stdout, "audit.path is not set") {
+		t.Errorf("it does not miss the audit log:\n%s", o.stdout)
 	}
 	d := decode[diagnosis](t, v.world("EMBEDSEAL_CUSTODY=vault-transit").run(t, "doctor", "--duty", "mint", "--output", "json").want(t, exitFailure))
 	missing := 0
