@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"embedseal/domain/apitoken"
 	"embedseal/domain/group"
@@ -21,12 +22,19 @@ var (
 // Authenticator finds out who calls.
 type Authenticator struct {
 	groups ports.GroupStore
+	view   func(context.Context, group.ID) (group.Group, error)
+	uses   *LastUse
 	clock  ports.Clock
 }
 
-// NewAuthenticator returns an Authenticator.
-func NewAuthenticator(groups ports.GroupStore, clock ports.Clock) *Authenticator {
-	return &Authenticator{groups: groups, clock: clock}
+// NewAuthenticator returns an Authenticator that tells uses of each token that
+// was used.
+func NewAuthenticator(groups ports.GroupStore, uses *LastUse, clock ports.Clock) *Authenticator {
+	a := &Authenticator{groups: groups, view: groups.Group, uses: uses, clock: clock}
+	if viewer, ok := groups.(ports.Viewer); ok {
+		a.view = viewer.View
+	}
+	return a
 }
 
 // Asks reports whether authenticating text means asking the backend about a
@@ -42,13 +50,16 @@ func (a *Authenticator) Asks(text string) bool {
 	return err == nil && !knower.Knows(group.ID(presented.Group()))
 }
 
-// Authenticate returns who presented text, and whether that token may do what
-// is needed. A text with a wrong checksum costs no store call; a group that
-// does not exist and a token that does not are the same to the caller.
+// Authenticate returns who presented text from remote, and whether that token may
+// do what is needed. The value before a refresh counts until its overlap ends. A
+// text with a wrong checksum costs no store call; a group that does not exist, a
+// token that does not, one that has expired and one that may not be used from this
+// address are the same to the caller, and cost the same once the group is read.
 //
-// With [ErrScope] the Caller is filled in, so that the refusal can be recorded.
-// Other errors: [ErrUnauthenticated], or what the store answers.
-func (a *Authenticator) Authenticate(ctx context.Context, text string, need apitoken.Scopes) (Caller, error) {
+// The Caller's group comes without its tokens. With [ErrScope] the Caller is
+// filled in, so that the refusal can be recorded. Other errors:
+// [ErrUnauthenticated], or what the store answers.
+func (a *Authenticator) Authenticate(ctx context.Context, text string, need apitoken.Scopes, remote netip.Addr) (Caller, error) {
 	presented, err := apitoken.Parse(text)
 	if err != nil {
 		return Caller{}, ErrUnauthenticated
@@ -57,17 +68,18 @@ func (a *Authenticator) Authenticate(ctx context.Context, text string, need apit
 	if err != nil {
 		return Caller{}, ErrUnauthenticated
 	}
-	g, err := a.groups.Group(ctx, id)
-	if errors.Is(err, ports.ErrNotFound) {
-		return Caller{}, ErrUnauthenticated
-	}
-	if err != nil {
+	g, err := a.view(ctx, id)
+	if err != nil && !errors.Is(err, ports.ErrNotFound) {
 		return Caller{}, fmt.Errorf("read group %s: %w", id, err)
 	}
-	t, found := g.Token(presented.Digest(), a.clock.Now())
-	if !found || !t.ValidAt(a.clock.Now()) {
+	now := a.clock.Now()
+	t, found := g.Token(presented.Digest(), now)
+	valid, near := t.ValidAt(now), t.AllowsFrom(remote)
+	if !found || !valid || !near {
 		return Caller{}, ErrUnauthenticated
 	}
+	a.uses.note(id, &t, now)
+	g.Tokens = nil // they belong to the store
 	caller := Caller{Group: g, Token: t}
 	if !t.Scopes.Has(need) {
 		return caller, fmt.Errorf("%w %s", ErrScope, need)

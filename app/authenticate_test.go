@@ -43,7 +43,7 @@ func withGroups(t *testing.T) *bench {
 
 func TestWhoPresentsAValidTokenIsKnown(t *testing.T) {
 	b := withGroups(t)
-	a := app.NewAuthenticator(b.stores, stopped{now()})
+	a := b.authenticator()
 	for _, tt := range []struct {
 		text      string
 		need      apitoken.Scopes
@@ -55,7 +55,7 @@ func TestWhoPresentsAValidTokenIsKnown(t *testing.T) {
 		{tokenText("acme", 4), apitoken.ReadWrite, "acme", "t4"},
 		{tokenText("globex", 9), apitoken.Mint, "globex", "t9"},
 	} {
-		caller, err := a.Authenticate(t.Context(), tt.text, tt.need)
+		caller, err := a.Authenticate(t.Context(), tt.text, tt.need, home())
 		if err != nil || string(caller.Group.ID) != tt.group || caller.Token.ID != tt.id {
 			t.Errorf("%s of %s: got %s of %s and %v", tt.id, tt.group, caller.Token.ID, caller.Group.ID, err)
 		}
@@ -64,7 +64,7 @@ func TestWhoPresentsAValidTokenIsKnown(t *testing.T) {
 
 func TestEveryTokenThatIsNoneIsAnsweredAlike(t *testing.T) {
 	b := withGroups(t)
-	a := app.NewAuthenticator(b.stores, stopped{now()})
+	a := b.authenticator()
 	good := tokenText("acme", 1)
 	for what, tt := range map[string]struct {
 		text  string
@@ -83,7 +83,7 @@ func TestEveryTokenThatIsNoneIsAnsweredAlike(t *testing.T) {
 		"a token that ends now":          {tokenText("acme", 3), 1},
 	} {
 		before := b.log.count("group")
-		caller, err := a.Authenticate(t.Context(), tt.text, apitoken.Mint)
+		caller, err := a.Authenticate(t.Context(), tt.text, apitoken.Mint, home())
 		if !errors.Is(err, app.ErrUnauthenticated) || err.Error() != app.ErrUnauthenticated.Error() {
 			t.Errorf("%s: got %v, want exactly %v", what, err, app.ErrUnauthenticated)
 		}
@@ -98,9 +98,9 @@ func TestEveryTokenThatIsNoneIsAnsweredAlike(t *testing.T) {
 
 func TestAValidTokenWithoutTheScopeIsKnownAndRefused(t *testing.T) {
 	b := withGroups(t)
-	a := app.NewAuthenticator(b.stores, stopped{now()})
+	a := b.authenticator()
 	for _, need := range []apitoken.Scopes{apitoken.Mint, apitoken.Write, apitoken.ReadWrite, apitoken.Read | apitoken.Mint} {
-		caller, err := a.Authenticate(t.Context(), tokenText("acme", 2), need)
+		caller, err := a.Authenticate(t.Context(), tokenText("acme", 2), need, home())
 		if !errors.Is(err, app.ErrScope) || errors.Is(err, app.ErrUnauthenticated) {
 			t.Errorf("%s: got %v, want %v", need, err, app.ErrScope)
 		}
@@ -114,7 +114,7 @@ func TestAStoreThatIsAwayDoesNotMakeATokenInvalid(t *testing.T) {
 	for _, away := range []error{ports.ErrUnavailable, ports.ErrSealed, ports.ErrCorrupt} {
 		b := withGroups(t)
 		b.stores.groupErr = away
-		_, err := app.NewAuthenticator(b.stores, stopped{now()}).Authenticate(t.Context(), tokenText("acme", 1), apitoken.Mint)
+		_, err := b.authenticator().Authenticate(t.Context(), tokenText("acme", 1), apitoken.Mint, home())
 		if !errors.Is(err, away) || errors.Is(err, app.ErrUnauthenticated) {
 			t.Errorf("got %v, want %v", err, away)
 		}

@@ -62,7 +62,7 @@ func TestTheFirstTokenMintsAtOnce(t *testing.T) {
 	if _, err := boot.Run(t.Context(), app.Call{}, "default", text); err != nil {
 		t.Fatal(err)
 	}
-	caller, err := app.NewAuthenticator(b.stores, stopped{now()}).Authenticate(t.Context(), text.Reveal(), apitoken.Mint)
+	caller, err := b.authenticator().Authenticate(t.Context(), text.Reveal(), apitoken.Mint, home())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestARunThatWasKilledIsFinishedByTheNext(t *testing.T) {
 			if ring := b.ring(t, "default"); ring.Len() != 1 || ring.DefaultID() != done.Key.ID {
 				t.Errorf("%d keys, the default is %q, told is %q", ring.Len(), ring.DefaultID(), done.Key.ID)
 			}
-			if _, err := app.NewAuthenticator(b.stores, stopped{now()}).Authenticate(t.Context(), text.Reveal(), apitoken.ReadWrite); err != nil {
+			if _, err := b.authenticator().Authenticate(t.Context(), text.Reveal(), apitoken.ReadWrite, home()); err != nil {
 				t.Errorf("the token that was drawn first: %v", err)
 			}
 		})

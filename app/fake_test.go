@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"net/netip"
 	"slices"
 	"sync"
 	"testing"
@@ -221,6 +222,13 @@ func (b *bench) defaults() *app.DefaultKeys {
 func (b *bench) minter() *app.Minter {
 	return app.NewMinter(b.stores, b.defaults(), b.cipher, b.log, stopped{now()}, token.ChartClaim{})
 }
+
+func (b *bench) authenticator() *app.Authenticator {
+	return app.NewAuthenticator(b.stores, app.NewLastUse(b.stores, stopped{now()}), stopped{now()})
+}
+
+// home is where callers call from.
+func home() netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, 7}) }
 
 func (b *bench) bootstrapper() *app.Bootstrapper {
 	return app.NewBootstrapper(b.stores, b.defaults(), b.log, stopped{now()}, b.random)

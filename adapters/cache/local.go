@@ -17,6 +17,7 @@ var (
 	_ ports.KeyStore   = (*Local)(nil)
 	_ ports.GroupStore = (*Local)(nil)
 	_ ports.Knower     = (*Local)(nil)
+	_ ports.Viewer     = (*Local)(nil)
 )
 
 // Local decorates stores that no other process writes to, so that nothing ever
@@ -77,19 +78,24 @@ func (l *Local) UpdateRing(ctx context.Context, g group.ID, change func(key.Ring
 
 // Group implements ports.GroupStore.
 func (l *Local) Group(ctx context.Context, id group.ID) (group.Group, error) {
+	g, err := l.View(ctx, id)
+	return own(g), err
+}
+
+// View implements ports.Viewer.
+func (l *Local) View(ctx context.Context, id group.ID) (group.Group, error) {
 	if err := ctx.Err(); err != nil {
 		return group.Group{}, err
 	}
 	known, generation := l.look(id)
 	if known.group != nil {
 		l.counters.hits.Add(1)
-		return own(*known.group), nil
+		return *known.group, nil
 	}
 	l.counters.asked.Add(1)
 	g, err := l.groups.Group(ctx, id)
 	if err == nil {
-		kept := own(g)
-		l.fill(id, generation, func(e *entry) { e.group = &kept })
+		l.fill(id, generation, func(e *entry) { e.group = &g })
 	}
 	return g, err
 }

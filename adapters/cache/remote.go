@@ -14,6 +14,7 @@ var (
 	_ ports.GroupStore = (*Remote)(nil)
 	_ ports.Reserve    = (*Remote)(nil)
 	_ ports.Knower     = (*Remote)(nil)
+	_ ports.Viewer     = (*Remote)(nil)
 )
 
 // RemoteConfig says how old an answer may be that is given again.
@@ -72,16 +73,21 @@ func (r *Remote) UpdateRing(ctx context.Context, g group.ID, change func(key.Rin
 
 // Group implements ports.GroupStore.
 func (r *Remote) Group(ctx context.Context, id group.ID) (group.Group, error) {
+	g, err := r.View(ctx, id)
+	return own(g), err
+}
+
+// View implements ports.Viewer.
+func (r *Remote) View(ctx context.Context, id group.ID) (group.Group, error) {
 	if g, ok := r.known.fresh(id); ok && ctx.Err() == nil {
-		return own(g), nil
+		return g, nil
 	}
 	if r.known.renew(id) {
 		// Whoever asks for a group asks for its ring next: both refreshes together
 		// take no longer than one when the store does not answer.
 		r.rings.renew(id)
 	}
-	g, err := r.known.get(ctx, id)
-	return own(g), err
+	return r.known.get(ctx, id)
 }
 
 // Groups implements ports.GroupStore.

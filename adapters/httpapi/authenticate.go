@@ -25,7 +25,7 @@ func (s *front) authenticate(c *gin.Context, need apitoken.Scopes) (app.Caller, 
 			return app.Caller{}, tooMany(c, wait, alike)
 		}
 	}
-	caller, err := s.auth.Authenticate(c.Request.Context(), text, need)
+	caller, err := s.auth.Authenticate(c.Request.Context(), text, need, remote(c))
 	if errors.Is(err, app.ErrUnauthenticated) {
 		return app.Caller{}, s.countFailure(c, err)
 	}
@@ -92,11 +92,10 @@ func (s *front) countFailure(c *gin.Context, err error) error {
 // peer is what strangers are counted by: the address, or for IPv6 its /64,
 // which is what one subscriber has.
 func peer(c *gin.Context) string {
-	addr, err := netip.ParseAddr(c.ClientIP())
-	if err != nil {
+	addr := remote(c).Unmap()
+	if !addr.IsValid() {
 		return "unknown"
 	}
-	addr = addr.Unmap()
 	if addr.Is4() {
 		return addr.String()
 	}
@@ -105,4 +104,13 @@ func peer(c *gin.Context) string {
 		return "unknown"
 	}
 	return prefix.String()
+}
+
+// remote is the peer's address; the zero Addr when it is not known.
+func remote(c *gin.Context) netip.Addr {
+	addr, err := netip.ParseAddr(c.ClientIP())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr
 }

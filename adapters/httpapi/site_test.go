@@ -98,7 +98,7 @@ func open(t *testing.T, changes ...func(*setup)) *site {
 
 	log := slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	defaults := app.NewDefaultKeys(s.keys, s.custody, s.audit, s.clock, entropy.System{})
-	server, err := httpapi.New(s.config, app.NewAuthenticator(s.groups, s.clock),
+	server, err := httpapi.New(s.config, app.NewAuthenticator(s.groups, app.NewLastUse(s.groups, s.clock), s.clock),
 		app.NewMinter(s.keys, defaults, s.cipher, s.audit, s.clock, s.chart),
 		app.NewRefusals(s.audit, s.clock), s.clock, entropy.System{}, s.meter, log)
 	if err != nil {

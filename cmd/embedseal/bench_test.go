@@ -15,6 +15,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/textproto"
 	"strconv"
 	"sync"
@@ -108,7 +109,7 @@ func BenchmarkMint(b *testing.B) {
 // minting is the use-case, from the text of an API token to a recorded token.
 func (run bench) minting(b *testing.B) func() {
 	b.Helper()
-	auth := app.NewAuthenticator(run.stores.Groups, run.clock)
+	auth := app.NewAuthenticator(run.stores.Groups, app.NewLastUse(run.stores.Groups, run.clock), run.clock)
 	defaults := app.NewDefaultKeys(run.stores.Keys, run.stores.Custody, run.auditor, run.clock, nil)
 	minter := app.NewMinter(run.stores.Keys, defaults, run.stores.Cipher, run.auditor, run.clock, token.ChartClaim{})
 	customer, embed, lifetime, origin, yes := "customer_1", "abcde", "PT1H", "https://your-domain.com/", true
@@ -118,7 +119,7 @@ func (run bench) minting(b *testing.B) func() {
 	}
 	call := app.Call{RequestID: "bench", Remote: "127.0.0.1"}
 	return func() {
-		caller, err := auth.Authenticate(b.Context(), run.token.Reveal(), apitoken.Mint)
+		caller, err := auth.Authenticate(b.Context(), run.token.Reveal(), apitoken.Mint, netip.Addr{})
 		must(b, err)
 		_, err = minter.Mint(b.Context(), call, caller, draft)
 		must(b, err)

@@ -26,6 +26,7 @@ type service struct {
 	Ops          *httpapi.Ops
 	Readiness    *app.Readiness
 	Bootstrapper *app.Bootstrapper
+	Uses         *app.LastUse
 }
 
 func (p *program) serveCommand() *cobra.Command {
@@ -132,7 +133,10 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 	if s.Reserve != nil {
 		go warm(watching, s, log)
 	}
-	if err := run.listen(ctx); err != nil {
+	endUses := keepUses(ctx, run.Uses, log)
+	err = run.listen(ctx)
+	endUses()
+	if err != nil {
 		return err
 	}
 	log.Info("stopped")

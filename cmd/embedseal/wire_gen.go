@@ -114,7 +114,8 @@ func vaultStores(contextContext context.Context, config vault.Config) (stores, f
 func newService(config httpapi.Config, opsConfig httpapi.OpsConfig, metricsHandler httpapi.MetricsHandler, meter ports.Meter, mainStores stores, auditor ports.Auditor, arg []app.Component, chartClaim token.ChartClaim, logger *slog.Logger) (service, error) {
 	groupStore := mainStores.Groups
 	system := clock.System{}
-	authenticator := app.NewAuthenticator(groupStore, system)
+	lastUse := app.NewLastUse(groupStore, system)
+	authenticator := app.NewAuthenticator(groupStore, lastUse, system)
 	keyStore := mainStores.Keys
 	keyCustody := mainStores.Custody
 	entropySystem := entropy.System{}
@@ -134,6 +135,7 @@ func newService(config httpapi.Config, opsConfig httpapi.OpsConfig, metricsHandl
 		Ops:          ops,
 		Readiness:    readiness,
 		Bootstrapper: bootstrapper,
+		Uses:         lastUse,
 	}
 	return mainService, nil
 }

@@ -47,6 +47,6 @@ var (
 	surroundings = wire.NewSet(
 		wire.Struct(new(clock.System)), wire.Bind(new(ports.Clock), new(clock.System)),
 		wire.Struct(new(entropy.System)), wire.Bind(new(ports.Random), new(entropy.System)))
-	useCases = wire.NewSet(app.NewAuthenticator, app.NewMinter, app.NewDefaultKeys, app.NewRefusals,
+	useCases = wire.NewSet(app.NewAuthenticator, app.NewLastUse, app.NewMinter, app.NewDefaultKeys, app.NewRefusals,
 		app.NewBootstrapper, app.NewReadiness)
 )

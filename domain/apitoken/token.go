@@ -50,8 +50,9 @@ const MaxNetworks = 50
 var ErrInvalid = errors.New("invalid API token")
 
 // Check refuses a token without an id, a digest or a scope, with a name that is
-// none, or with networks that [ParseNetworks] would not have made. The error
-// wraps [ErrInvalid] and holds nothing of the name.
+// none, with networks that [ParseNetworks] would not have made, or with a
+// restriction that is none (a [*policy.Invalid] too). The error wraps
+// [ErrInvalid] and holds nothing of the name.
 func (t Token) Check() error {
 	switch {
 	case t.ID == "" || t.Digest == Digest{}:
@@ -64,7 +65,13 @@ func (t Token) Check() error {
 	if err := label.CheckName(t.Name); err != nil {
 		return fmt.Errorf("%w: its name: %w", ErrInvalid, err)
 	}
-	return checkNetworks(t.Networks)
+	if err := checkNetworks(t.Networks); err != nil {
+		return err
+	}
+	if err := t.Restriction.Check(); err != nil {
+		return fmt.Errorf("%w: its restriction: %w", ErrInvalid, err)
+	}
+	return nil
 }
 
 // ValidAt reports whether the token may still be used: a token is good until

@@ -3,6 +3,7 @@ package outagetest_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -52,7 +53,7 @@ func newSite(t *testing.T, r replica, i int) *site {
 	s := &site{name: fmt.Sprintf("site-%d", i), rotated: map[key.ID]bool{}, errors: map[string]int{}}
 	s.keys, s.groups = cached(r)
 	defaults := app.NewDefaultKeys(s.keys, custody.NewLocal(entropy.System{}), nobody{}, clock.System{}, entropy.System{})
-	s.authenticator = app.NewAuthenticator(s.groups, clock.System{})
+	s.authenticator = app.NewAuthenticator(s.groups, app.NewLastUse(s.groups, clock.System{}), clock.System{})
 	s.minter = app.NewMinter(s.keys, defaults, jose.New(), nobody{}, clock.System{}, token.ChartClaim{})
 
 	s.apiToken = apitoken.New("acme", [apitoken.Entropy]byte{1})
@@ -78,7 +79,7 @@ func newSite(t *testing.T, r replica, i int) *site {
 
 // mint does what a request does.
 func (s *site) mint(ctx context.Context) error {
-	caller, err := s.authenticator.Authenticate(ctx, s.apiToken.Reveal(), apitoken.Mint)
+	caller, err := s.authenticator.Authenticate(ctx, s.apiToken.Reveal(), apitoken.Mint, netip.Addr{})
 	if err != nil {
 		return err
 	}
