@@ -39,6 +39,7 @@ type Config struct {
 	Cache      Cache
 	HTTP       HTTP
 	Ops        Ops
+	Admin      Admin
 	Rate       Rate
 	Audit      Audit
 	ChartClaim token.ChartClaim
@@ -72,6 +73,21 @@ type Cache struct{ FreshFor, Grace time.Duration }
 type Ops struct {
 	// Listen is host:port, or empty for none.
 	Listen string
+}
+
+// Admin is the administration listeners.
+type Admin struct {
+	// Socket is empty for the default in the data directory, "-" for none.
+	Socket string
+	// Listen is host:port on loopback, or empty for none.
+	Listen string
+	// OperatorToken is zero when neither the token nor a file of it was given.
+	OperatorToken secret.Text
+	// OperatorTokenFile is the file that OperatorToken was read from; it is empty
+	// when nobody named one.
+	OperatorTokenFile string
+	// OperatorReveal lets the operator token see the values of embed secrets.
+	OperatorReveal bool
 }
 
 // Rate holds the limits for API tokens and for the addresses of peers that fail

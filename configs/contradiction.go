@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -20,6 +21,18 @@ func (l *loader) contradictions(c Config) {
 		"a slow request would get no answer")
 	if !l.in.NoStore {
 		l.vaultContradictions(c)
+		l.adminContradictions(c.Admin)
+	}
+}
+
+// adminContradictions keeps administration off the network: the listener speaks
+// plain HTTP, and tokens and embed secrets pass over it.
+func (l *loader) adminContradictions(a Admin) {
+	if a.Listen == "" {
+		return
+	}
+	if host, _, err := net.SplitHostPort(a.Listen); err == nil && !vault.Loopback(host) {
+		l.refuse("admin.listen", fmt.Sprintf("%s is not loopback: operator tokens and embed secrets would travel in clear; listen on 127.0.0.1 or [::1], behind a proxy with TLS or a tunnel if need be", shown(a.Listen)))
 	}
 }
 
@@ -118,6 +131,9 @@ func (l *loader) advice(c Config) []string {
 	}
 	if c.Store == StoreVault && slices.ContainsFunc(c.Vault.Addresses, vault.InClear) {
 		sentences = append(sentences, "vault.addresses: tokens and keys travel unencrypted to another machine; use https")
+	}
+	if !c.Admin.OperatorToken.IsZero() && c.Admin.Listen == "" {
+		sentences = append(sentences, "admin.operator_token: is set, and not used: admin.listen is empty, and the socket asks for no token")
 	}
 	return sentences
 }

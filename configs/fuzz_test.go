@@ -60,9 +60,10 @@ func FuzzLoad(f *testing.F) {
 			file  string
 		}{
 			"master_key": {c.MasterKey, c.MasterKeyFile}, "api_token": {c.Client.APIToken, c.Client.APITokenFile},
-			"operator_token":  {c.Client.OperatorToken, c.Client.OperatorTokenFile},
-			"vault.token":     {c.Vault.Auth.Token, c.Vault.Auth.TokenFile},
-			"vault.secret_id": {c.Vault.Auth.SecretID, c.Vault.Auth.SecretIDFile},
+			"admin.operator_token": {c.Admin.OperatorToken, c.Admin.OperatorTokenFile},
+			"operator_token":       {c.Client.OperatorToken, c.Client.OperatorTokenFile},
+			"vault.token":          {c.Vault.Auth.Token, c.Vault.Auth.TokenFile},
+			"vault.secret_id":      {c.Vault.Auth.SecretID, c.Vault.Auth.SecretIDFile},
 		} {
 			if given.file == "" {
 				inline[path] = given.value

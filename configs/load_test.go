@@ -98,53 +98,57 @@ func TestNothingGivenMeansTheDefaults(t *testing.T) {
 func TestEveryKeyTakesEachLayerAndTheLaterGoesBefore(t *testing.T) {
 	// Three values for each key; the flag of a secret is refused elsewhere.
 	values := map[string][3]string{
-		"store":                    {"file", "memory", "bbolt"},
-		"custody":                  {"material", "material", "material"},
-		"data_dir":                 {"/a", "/b", "/c"},
-		"vault.addresses":          {"https://a.example:8200", "https://b.example,http://127.0.0.1:8200/x", ""},
-		"vault.namespace":          {"a", "b/c", ""},
-		"vault.mount":              {"kv", "a/b", "secret"},
-		"vault.prefix":             {"a", "b-c", "d/e"},
-		"vault.transit_mount":      {"tr", "a/b", "transit"},
-		"vault.ca_file":            {"/a.pem", "b.pem", ""},
-		"vault.cert_file":          {"/a.pem", "b.pem", ""},
-		"vault.key_file":           {"/a.key", "b.key", ""},
-		"vault.server_name":        {"vault.example", "10.0.0.1", ""},
-		"vault.allow_http":         {"on", "false", "true"},
-		"vault.require_at_start":   {"on", "false", "true"},
-		"vault.auth":               {"approle", "kubernetes", "agent"},
-		"vault.auth_mount":         {"a", "b/c", ""},
-		"vault.role":               {"a", "b", ""},
-		"vault.role_id":            {"a", "b", ""},
-		"vault.token_file":         {"one", "two", "three"},
-		"vault.secret_id_file":     {"one", "two", "three"},
-		"vault.jwt_file":           {"/a", "b", ""},
-		"vault.sink_file":          {"/a", "b", ""},
-		"cache.fresh_for":          {"100ms", "1s", "1h"},
-		"cache.grace":              {"0s", "1m", "720h"},
-		"ops.listen":               {":1", "127.0.0.1:2", ""},
-		"http.listen":              {":1", "localhost:2", "[::1]:3"},
-		"http.trusted_proxies":     {"10.0.0.0/8", "::1,127.0.0.1", ""},
-		"http.browser_origins":     {"https://a.example", "https://b.example,https://c.example", ""},
-		"http.read_header_timeout": {"1s", "2s", "3s"},
-		"http.read_timeout":        {"6s", "7s", "8s"},
-		"http.write_timeout":       {"1m", "2m", "3m"},
-		"http.idle_timeout":        {"1s", "2s", "1h"},
-		"http.shutdown_timeout":    {"1ms", "2s", "3s"},
-		"rate_limit":               {"off", "true", "false"},
-		"rate.token_per_second":    {"1", "0.5", "1000000"},
-		"rate.token_burst":         {"1", "2", "1000000"},
-		"rate.failure_per_second":  {"1", "2.5", "3"},
-		"rate.failure_burst":       {"1", "2", "3"},
-		"audit.path":               {"/a", "b", "-"},
-		"token.chart_claim":        {"a", "b_c", "D-1"},
-		"log.level":                {"debug", "warn", "error"},
-		"log.format":               {"json", "text", "json"},
-		"server":                   {"https://a.example", "http://127.0.0.1", "https://[::1]:8/x"},
-		"master_key_file":          {"one", "two", "three"},
-		"api_token_file":           {"token", "token2", "token3"},
-		"admin_server":             {"https://a.example", "http://127.0.0.1:8081", ""},
-		"operator_token_file":      {"operator", "operator2", "operator3"},
+		"store":                     {"file", "memory", "bbolt"},
+		"custody":                   {"material", "material", "material"},
+		"data_dir":                  {"/a", "/b", "/c"},
+		"vault.addresses":           {"https://a.example:8200", "https://b.example,http://127.0.0.1:8200/x", ""},
+		"vault.namespace":           {"a", "b/c", ""},
+		"vault.mount":               {"kv", "a/b", "secret"},
+		"vault.prefix":              {"a", "b-c", "d/e"},
+		"vault.transit_mount":       {"tr", "a/b", "transit"},
+		"vault.ca_file":             {"/a.pem", "b.pem", ""},
+		"vault.cert_file":           {"/a.pem", "b.pem", ""},
+		"vault.key_file":            {"/a.key", "b.key", ""},
+		"vault.server_name":         {"vault.example", "10.0.0.1", ""},
+		"vault.allow_http":          {"on", "false", "true"},
+		"vault.require_at_start":    {"on", "false", "true"},
+		"vault.auth":                {"approle", "kubernetes", "agent"},
+		"vault.auth_mount":          {"a", "b/c", ""},
+		"vault.role":                {"a", "b", ""},
+		"vault.role_id":             {"a", "b", ""},
+		"vault.token_file":          {"one", "two", "three"},
+		"vault.secret_id_file":      {"one", "two", "three"},
+		"vault.jwt_file":            {"/a", "b", ""},
+		"vault.sink_file":           {"/a", "b", ""},
+		"cache.fresh_for":           {"100ms", "1s", "1h"},
+		"cache.grace":               {"0s", "1m", "720h"},
+		"ops.listen":                {":1", "127.0.0.1:2", ""},
+		"admin.socket":              {"/run/a.sock", "-", ""},
+		"admin.listen":              {"localhost:1", "127.0.0.1:2", ""},
+		"admin.operator_reveal":     {"on", "true", "off"},
+		"admin.operator_token_file": {"operator", "operator2", "operator3"},
+		"http.listen":               {":1", "localhost:2", "[::1]:3"},
+		"http.trusted_proxies":      {"10.0.0.0/8", "::1,127.0.0.1", ""},
+		"http.browser_origins":      {"https://a.example", "https://b.example,https://c.example", ""},
+		"http.read_header_timeout":  {"1s", "2s", "3s"},
+		"http.read_timeout":         {"6s", "7s", "8s"},
+		"http.write_timeout":        {"1m", "2m", "3m"},
+		"http.idle_timeout":         {"1s", "2s", "1h"},
+		"http.shutdown_timeout":     {"1ms", "2s", "3s"},
+		"rate_limit":                {"off", "true", "false"},
+		"rate.token_per_second":     {"1", "0.5", "1000000"},
+		"rate.token_burst":          {"1", "2", "1000000"},
+		"rate.failure_per_second":   {"1", "2.5", "3"},
+		"rate.failure_burst":        {"1", "2", "3"},
+		"audit.path":                {"/a", "b", "-"},
+		"token.chart_claim":         {"a", "b_c", "D-1"},
+		"log.level":                 {"debug", "warn", "error"},
+		"log.format":                {"json", "text", "json"},
+		"server":                    {"https://a.example", "http://127.0.0.1", "https://[::1]:8/x"},
+		"master_key_file":           {"one", "two", "three"},
+		"api_token_file":            {"token", "token2", "token3"},
+		"admin_server":              {"https://a.example", "http://127.0.0.1:8081", ""},
+		"operator_token_file":       {"operator", "operator2", "operator3"},
 	}
 	for _, k := range configs.Keys() {
 		if k.Kind == configs.Secret {
@@ -170,6 +174,35 @@ func TestEveryKeyTakesEachLayerAndTheLaterGoesBefore(t *testing.T) {
 			in.Flags = map[string]string{k.Path: v[2]}
 			check(t, in, configs.Setting{Key: k.Path, Value: v[2], Source: "flag --" + k.Flag()})
 		})
+	}
+}
+
+func TestTheAdministrationListensOnLoopbackOnly(t *testing.T) {
+	for text, refused := range map[string]bool{
+		"127.0.0.1:1": false, "127.9.8.7:1": false, "[::1]:1": false, "localhost:1": false, "": false,
+		":1": true, "0.0.0.0:1": true, "[::]:1": true, "10.0.0.1:1": true, "admin.example:1": true,
+	} {
+		_, err := configs.Load(configs.Input{Flags: map[string]string{"admin.listen": text}})
+		if refused != (err != nil) {
+			t.Errorf("%q: %v", text, err)
+		}
+		if refused && !strings.Contains(err.Error(), "admin.listen") {
+			t.Errorf("%q: the fault names another key: %v", text, err)
+		}
+	}
+}
+
+func TestAnOperatorTokenThatNothingAsksForIsWarnedAbout(t *testing.T) {
+	for listen, warned := range map[string]bool{"": true, "127.0.0.1:1": false} {
+		c, err := configs.Load(configs.Input{
+			Environ: []string{"EMBEDSEAL_ADMIN_OPERATOR_TOKEN=" + operatorToken}, Flags: map[string]string{"admin.listen": listen},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(strings.Join(c.Warnings, "\n"), "admin.operator_token: "); got != warned {
+			t.Errorf("listening on %q: %q", listen, c.Warnings)
+		}
 	}
 }
 

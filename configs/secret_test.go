@@ -122,6 +122,7 @@ func TestNoFaultShowsASecret(t *testing.T) {
 		"a malformed API token":          file("api_token: " + canary),
 		"the wrong place for a secret":   file("master_key_file: " + canary),
 		"a short operator token":         file("operator_token: " + canary),
+		"a short token of an operator":   file("admin:\n  operator_token: " + canary),
 		"an operator token with accents": file("operator_token: é" + canary + canary),
 		"the wrong place for a token":    file("api_token_file: " + apiToken),
 		"both":                           file("master_key: " + canary + "\nmaster_key_file: spaced"),

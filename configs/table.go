@@ -19,7 +19,7 @@ const StoreVault = "vault"
 
 // Keys is every setting there is, in the order of the documentation.
 func Keys() []Key {
-	return slices.Concat(storeKeys(), vaultKeys(), vaultAuthKeys(), cacheKeys(), httpKeys(), opsKeys(), rateKeys(), recordKeys(), clientKeys())
+	return slices.Concat(storeKeys(), vaultKeys(), vaultAuthKeys(), cacheKeys(), httpKeys(), opsKeys(), adminKeys(), rateKeys(), recordKeys(), clientKeys())
 }
 
 func storeKeys() []Key {
@@ -133,6 +133,23 @@ func opsKeys() []Key {
 	return []Key{
 		row("ops.listen", "", optional(hostPort()), func(c *Config) *string { return &c.Ops.Listen },
 			"The address of the operations listener, which answers /readyz and /metrics; empty means none."),
+	}
+}
+
+// adminKeys are of the listeners that groups, keys and API tokens are administered
+// on.
+func adminKeys() []Key {
+	return []Key{
+		row("admin.socket", "", pathOrStream(), func(c *Config) *string { return &c.Admin.Socket },
+			"The unix socket of the administration API, for this user and root; empty means admin.sock in the data directory (with the store vault: none), - means none."),
+		row("admin.listen", "", optional(hostPort()), func(c *Config) *string { return &c.Admin.Listen },
+			"The address of the administration API over TCP, on loopback; empty means none."),
+		row("admin.operator_token", "", operatorToken(), func(c *Config) *secret.Text { return &c.Admin.OperatorToken },
+			"What an operator presents over TCP; without one only API tokens are taken there, each in its own group."),
+		row("admin.operator_token_file", "", secretFile(), func(c *Config) *string { return &c.Admin.OperatorTokenFile },
+			"A file with that token, which must exist."),
+		row("admin.operator_reveal", "off", onOff(), func(c *Config) *bool { return &c.Admin.OperatorReveal },
+			"Whether the operator token may see the values of embed secrets."),
 	}
 }
 

@@ -25,6 +25,9 @@ const (
 	APIToken = "api-token"
 	// AuditLog is where audit records go unless told otherwise.
 	AuditLog = "audit.log"
+	// AdminSocket is where a server that runs is administered, unless told
+	// otherwise.
+	AdminSocket = "admin.sock"
 	// Pending is there from before the first group is made until its token was
 	// shown, so that an init which was killed shows it the next time.
 	Pending = "init.pending"

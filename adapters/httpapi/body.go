@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"embedseal/domain/apitoken"
@@ -83,24 +84,24 @@ func decodeDraft(body []byte) (token.Draft, error) {
 	err := strictjson.Object(body, func(name string, v strictjson.Value) error {
 		switch name {
 		case token.FieldProvidedID:
-			d.ProvidedID = id(&d, name, v)
+			d.ProvidedID = id(&d.Faults, name, v)
 		case token.FieldEmbedID:
-			d.EmbedID = id(&d, name, v)
+			d.EmbedID = id(&d.Faults, name, v)
 		case token.FieldKeyID:
-			d.KeyID = text(&d, name, v)
+			d.KeyID = text(&d.Faults, name, v)
 		case token.FieldExpiration:
-			d.Expiration = text(&d, name, v)
+			d.Expiration = text(&d.Faults, name, v)
 		case token.FieldChartID:
-			d.ChartID = id(&d, name, v)
+			d.ChartID = id(&d.Faults, name, v)
 		case token.FieldEmbedOrigin:
-			d.EmbedOrigin = text(&d, name, v)
+			d.EmbedOrigin = text(&d.Faults, name, v)
 		case token.FieldFeatures:
-			d.Features = texts(&d, name, v)
+			d.Features = texts(&d.Faults, name, v)
 		case token.FieldDisableEditing:
-			d.DisableEditing = flag(&d, name, v)
+			d.DisableEditing = flag(&d.Faults, name, v)
 		default:
 			if unknown++; unknown <= maxUnknown {
-				d.Faults = append(d.Faults, unknownMember(name))
+				d.Faults = append(d.Faults, unknownMember(name, token.Fields()))
 			}
 		}
 		return nil
@@ -110,35 +111,35 @@ func decodeDraft(body []byte) (token.Draft, error) {
 	}
 	var detailed *strictjson.Error
 	if errors.As(err, &detailed) {
-		return token.Draft{}, jsonFailure(detailed)
+		return token.Draft{}, jsonFailure(detailed, token.Fields())
 	}
 	return d, err
 }
 
 // jsonFailure says where the text is wrong. It repeats nothing of the text: a
-// name may be a secret in the wrong place.
-func jsonFailure(err *strictjson.Error) *failure {
+// name may be a secret in the wrong place, unless it is a known one.
+func jsonFailure(err *strictjson.Error, known []string) *failure {
 	f := translate(errors.Unwrap(err))
 	f.detail = fmt.Sprintf("%s (at byte %d)", f.kind.detail, err.Offset)
-	if f.kind == kindDuplicate && known(err.Name) {
+	if f.kind == kindDuplicate && slices.Contains(known, err.Name) {
 		f.detail = fmt.Sprintf("%s stands there twice (at byte %d)", err.Name, err.Offset)
 	}
 	return f
 }
 
-func wrongType(d *token.Draft, name string, v strictjson.Value, want string) {
-	d.Faults = append(d.Faults, token.Fault{
+func wrongType(faults *[]token.Fault, name string, v strictjson.Value, want string) {
+	*faults = append(*faults, token.Fault{
 		Field: name, Code: token.FaultWrongType, Detail: fmt.Sprintf("is %s, must be %s", v.Kind(), want),
 	})
 }
 
-func text(d *token.Draft, name string, v strictjson.Value) *string {
+func text(faults *[]token.Fault, name string, v strictjson.Value) *string {
 	if v.Kind() == strictjson.Null {
 		return nil
 	}
 	s, ok := v.Text()
 	if !ok {
-		wrongType(d, name, v, "a string")
+		wrongType(faults, name, v, "a string")
 		return nil
 	}
 	return &s
@@ -146,22 +147,23 @@ func text(d *token.Draft, name string, v strictjson.Value) *string {
 
 // id takes any string but one that is certain to be in the wrong place: what
 // passes here is put into tokens and audit records.
-func id(d *token.Draft, name string, v strictjson.Value) *string {
-	s := text(d, name, v)
+func id(faults *[]token.Fault, name string, v strictjson.Value) *string {
+	s := text(faults, name, v)
 	if s == nil {
 		return nil
 	}
+	if len(*s) > token.MaxID { // refused for that
+		return s
+	}
 	if what := misplaced(*s); what != "" {
-		d.Faults = append(d.Faults, token.Fault{Field: name, Code: token.FaultMalformed, Detail: what})
+		*faults = append(*faults, token.Fault{Field: name, Code: token.FaultMalformed, Detail: what})
 		return nil
 	}
 	return s
 }
 
+// misplaced says what s is, if that has no place in a record.
 func misplaced(s string) (what string) {
-	if len(s) > token.MaxID { // refused for that
-		return ""
-	}
 	if apitoken.In(s) {
 		return "is an API token, or holds one; it belongs in a header only"
 	}
@@ -184,32 +186,32 @@ func alphanumeric(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
 
-func flag(d *token.Draft, name string, v strictjson.Value) *bool {
+func flag(faults *[]token.Fault, name string, v strictjson.Value) *bool {
 	if v.Kind() == strictjson.Null {
 		return nil
 	}
 	b, ok := v.Bool()
 	if !ok {
-		wrongType(d, name, v, "true, false or null")
+		wrongType(faults, name, v, "true, false or null")
 		return nil
 	}
 	return &b
 }
 
-func texts(d *token.Draft, name string, v strictjson.Value) []string {
+func texts(faults *[]token.Fault, name string, v strictjson.Value) []string {
 	if v.Kind() == strictjson.Null {
 		return nil
 	}
 	elements := v.Elements()
 	if elements == nil {
-		wrongType(d, name, v, "an array of strings or null")
+		wrongType(faults, name, v, "an array of strings or null")
 		return nil
 	}
 	words := make([]string, len(elements))
 	for i, e := range elements {
 		word, ok := e.Text()
 		if !ok {
-			wrongType(d, name, e, "an array of nothing but strings")
+			wrongType(faults, name, e, "an array of nothing but strings")
 			return nil
 		}
 		words[i] = word

@@ -80,7 +80,12 @@ func (s *site) send(t *testing.T, r request) answer {
 
 func (s *site) sendRaw(t *testing.T, text string) answer {
 	t.Helper()
-	conn := s.dial(t)
+	return sendOver(t, s.dial(t), text)
+}
+
+// sendOver sends one request over conn, which it closes.
+func sendOver(t *testing.T, conn net.Conn, text string) answer {
+	t.Helper()
 	wrote := make(chan struct{})
 	go func() { // what is answered early is not read to its end
 		defer close(wrote)
@@ -95,7 +100,12 @@ func (s *site) sendRaw(t *testing.T, text string) answer {
 
 func (s *site) dial(t *testing.T) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", s.addr)
+	return dialTo(t, "tcp", s.addr)
+}
+
+func dialTo(t *testing.T, network, addr string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial(network, addr)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,11 @@
 package httpapi
 
-import "embedseal/domain/token"
+import (
+	"context"
+	"net"
+
+	"embedseal/domain/token"
+)
 
 // KindRow is one row of the table that docs/errors.md is checked against.
 type KindRow struct {
@@ -19,3 +24,8 @@ func Kinds() []KindRow {
 
 // DecodeDraft reads a request body without a server around it.
 func DecodeDraft(body []byte) (token.Draft, error) { return decodeDraft(body) }
+
+// ListenSocket takes a unix socket without a server behind it.
+func ListenSocket(ctx context.Context, path string) (net.Listener, error) {
+	return listenSocket(ctx, path)
+}

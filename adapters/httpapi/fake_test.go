@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -69,6 +70,15 @@ func (r *recorder) take() []audit.Event {
 	r.events = nil
 	return events
 }
+
+// all returns what was recorded and not taken.
+func (r *recorder) all() []audit.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]audit.Event{}, r.events...)
+}
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // logbook is where a test's server logs to.
 type logbook struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -93,5 +94,9 @@ func requestID(c *gin.Context) string {
 
 // call is what the use-cases record of where a request came from.
 func call(c *gin.Context) app.Call {
-	return app.Call{RequestID: requestID(c), Remote: c.ClientIP()}
+	remote := c.ClientIP()
+	if _, err := netip.ParseAddr(remote); err != nil { // a unix socket: its peer has none
+		remote = ""
+	}
+	return app.Call{RequestID: requestID(c), Remote: remote}
 }

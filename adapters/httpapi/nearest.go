@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"fmt"
-	"slices"
 
 	"embedseal/domain/spelling"
 	"embedseal/domain/token"
@@ -18,13 +17,11 @@ const maxUnknown = 16
 
 const notShown = "(not shown)"
 
-func known(name string) bool { return slices.Contains(token.Fields(), name) }
-
 // unknownMember is the fault of a member that no request has. Its name is
 // repeated only when it is short and plain, or a known name mistyped: it may be
 // a secret that was pasted into the wrong place.
-func unknownMember(name string) token.Fault {
-	near, _ := spelling.Nearest(name, token.Fields())
+func unknownMember(name string, known []string) token.Fault {
+	near, _ := spelling.Nearest(name, known)
 	fault := token.Fault{Field: name, Code: token.FaultMember, Detail: "no such member"}
 	if near != "" {
 		fault.Detail += fmt.Sprintf("; did you mean %s?", near)

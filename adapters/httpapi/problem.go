@@ -76,6 +76,7 @@ func translations() []translation {
 		{app.ErrAudit, kindAudit},
 		{app.ErrUnauthenticated, kindNoToken},
 		{app.ErrScope, kindScope},
+		{ports.ErrNotFound, kindNotFound},
 		{key.ErrUnknown, kindUnknownKey},
 		{key.ErrNotActive, kindKeyInactive},
 		{key.ErrNoDefault, kindNoDefault},
@@ -124,6 +125,9 @@ func (f *failure) Error() string {
 
 // Unwrap gives the private half.
 func (f *failure) Unwrap() error { return f.err }
+
+// Code is the stable code that err is answered with, for the audit log.
+func Code(err error) string { return translate(err).kind.code }
 
 // translate is the one place where an error of the inner layers becomes an
 // answer.

@@ -44,6 +44,8 @@ type initialised struct {
 	Custody string `json:"custody"`
 	// KeyValue is left out where nobody can read it: in Vault's Transit engine.
 	KeyValue string `json:"key_value,omitempty"`
+	// AdminSocket is where serve --dev is administered.
+	AdminSocket string `json:"admin_socket,omitempty"`
 }
 
 func (p *program) initCommand() *cobra.Command {

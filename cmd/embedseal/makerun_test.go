@@ -10,9 +10,9 @@ import (
 )
 
 // pasted are the commands that init shows, one for each curl and printf.
-func pasted(t *testing.T, p *process) []string {
+func pasted(t *testing.T, p *process, last string, count int) []string {
 	t.Helper()
-	stdout := p.printed(t, "--token-file answer.json\n")
+	stdout := p.printed(t, last)
 	var commands []string
 	inside := false
 	for line := range strings.Lines(stdout) {
@@ -24,7 +24,7 @@ func pasted(t *testing.T, p *process) []string {
 		}
 		inside = strings.HasSuffix(line, "\\\n")
 	}
-	if len(commands) != 2 {
+	if len(commands) != count {
 		t.Fatalf("%d commands to paste in\n%s", len(commands), stdout)
 	}
 	return commands
@@ -47,7 +47,7 @@ func TestMakeRunServesAndItsCommandsWorkAsPrinted(t *testing.T) {
 	}
 
 	p := begin()
-	commands := pasted(t, p)
+	commands := pasted(t, p, "--token-file answer.json\n", 2)
 	for i, want := range []string{`"success": 1`, "Good         sealed with this secret, and not expired"} {
 		o := startIn(t, dir, nil, "sh", "-e", "-c", commands[i]).wait(t).want(t, 0)
 		if !strings.Contains(o.stdout, want) {
@@ -60,7 +60,7 @@ func TestMakeRunServesAndItsCommandsWorkAsPrinted(t *testing.T) {
 
 	p = begin()
 	p.printed(t, "Nothing was made.")
-	if o := startIn(t, dir, nil, "sh", "-e", "-c", pasted(t, p)[0]).wait(t); !strings.Contains(o.stdout, `"success": 1`) {
+	if o := startIn(t, dir, nil, "sh", "-e", "-c", pasted(t, p, "--token-file answer.json\n", 2)[0]).wait(t); !strings.Contains(o.stdout, `"success": 1`) {
 		t.Errorf("the first command of the second start gives\n%s%s", o.stdout, o.stderr)
 	}
 	again := startIn(t, dir, nil, "sh", "-e", "-c", commands[1]).wait(t) // the key value of the first start
@@ -100,8 +100,8 @@ func TestTheCommandsOfADevelopmentServerWorkAsPrinted(t *testing.T) {
 	p := start(t, nil, "serve", "--dev", "--listen", "127.0.0.1:0")
 	p.address(t)
 	dir := t.TempDir()
-	for i, want := range []string{`"success": 1`, "Good "} {
-		command := pasted(t, p)[i]
+	for i, want := range []string{`"success": 1`, "Good ", `"store":"memory"`} {
+		command := pasted(t, p, "/admin/v1/status\n", 3)[i]
 		if o := startIn(t, dir, nil, "sh", "-e", "-c", command).wait(t).want(t, 0); !strings.Contains(o.stdout, want) {
 			t.Errorf("%sgives\n%s%s", command, o.stdout, o.stderr)
 		}

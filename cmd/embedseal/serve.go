@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +25,7 @@ import (
 // service is what serve runs.
 type service struct {
 	Server       *httpapi.Server
+	Admin        *httpapi.Admin
 	Ops          *httpapi.Ops
 	Readiness    *app.Readiness
 	Bootstrapper *app.Bootstrapper
@@ -106,7 +109,20 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 		return err
 	}
 	defer closeLog()
-	run, err := newService(httpConfig(cfg), httpapi.OpsConfig{Listen: cfg.Ops.Listen}, m.Handler(), m, s, m.Auditor(auditor), components(s, auditlog.NewProbe(logAt)), cfg.ChartClaim, log)
+	if dev && cfg.Admin.Socket == "" {
+		temporary, err := os.MkdirTemp("", "embedseal-dev-") // mode 0700
+		if err != nil {
+			return fmt.Errorf("make a directory for the socket: %w", err)
+		}
+		defer func() { _ = os.RemoveAll(temporary) }()
+		cfg.Admin.Socket = datadir.At(temporary).Path(datadir.AdminSocket)
+	}
+	administered := adminConfig(cfg, p.version)
+	if cfg.Admin.Socket == "" && !httpapi.FitsSocket(administered.Socket) { // nobody asked for it: no reason not to mint
+		log.Warn("there is no administration socket: its path would be longer than a socket takes; name another with admin.socket", "path", administered.Socket)
+		administered.Socket = ""
+	}
+	run, err := newService(httpConfig(cfg), administered, httpapi.OpsConfig{Listen: cfg.Ops.Listen}, m.Handler(), m, s, m.Auditor(auditor), components(s, auditlog.NewProbe(logAt)), cfg.ChartClaim, log)
 	if err != nil {
 		return err
 	}
@@ -119,10 +135,23 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 	if err != nil {
 		return err
 	}
-	if err := p.announce(ctx, cfg, dev, run.Bootstrapper, addr.String()); err != nil {
+	admin, err := run.Admin.Listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer run.Admin.Close()
+	beside := []httpapi.Listening{{Name: httpapi.NamePublic, Address: addr.String()}}
+	if opsAddr != nil {
+		beside = append(beside, httpapi.Listening{Name: httpapi.NameOps, Address: opsAddr.String()})
+	}
+	run.Admin.Beside(beside...)
+	if err := p.announce(ctx, cfg, dev, run.Bootstrapper, addr.String(), socketOf(admin)); err != nil {
 		return err
 	}
 	attrs := []any{"address", addr.String(), "store", cfg.Store, "data_dir", shownDir(cfg), "audit", auditPath(cfg, dir)}
+	for _, l := range admin {
+		attrs = append(attrs, strings.ReplaceAll(l.Name, "-", "_"), l.Address)
+	}
 	if opsAddr != nil {
 		attrs = append(attrs, "ops", opsAddr.String())
 	}
@@ -198,7 +227,7 @@ func warm(ctx context.Context, s stores, log *slog.Logger) {
 	}
 }
 
-// listen serves both listeners until ctx is done, or one of them fails. The
+// listen serves all listeners until ctx is done, or one of them fails. The
 // operations listener is there until the last request has ended.
 func (s service) listen(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -210,7 +239,14 @@ func (s service) listen(ctx context.Context) error {
 		defer cancel()
 		ops <- s.Ops.Serve(opsCtx)
 	}()
+	admin := make(chan error, 1)
+	go func() {
+		defer cancel()
+		admin <- s.Admin.Serve(ctx)
+	}()
 	err := s.Server.Serve(ctx)
+	cancel()
+	err = errors.Join(err, <-admin)
 	endOps()
 	return errors.Join(err, <-ops)
 }
@@ -227,12 +263,12 @@ func shownDir(cfg configs.Config) string {
 }
 
 // announce prints what scripts wait for, once the address is taken.
-func (p *program) announce(ctx context.Context, cfg configs.Config, dev bool, b *app.Bootstrapper, addr string) error {
+func (p *program) announce(ctx context.Context, cfg configs.Config, dev bool, b *app.Bootstrapper, addr, socket string) error {
 	if !dev {
 		if p.output != "json" {
 			return nil
 		}
-		return p.printJSON(map[string]any{"address": addr, "store": cfg.Store, "data_dir": shownDir(cfg)})
+		return p.printJSON(map[string]any{"address": addr, "store": cfg.Store, "data_dir": shownDir(cfg), "admin_socket": socket})
 	}
 	text := b.NewAPIToken(firstGroup)
 	done, err := b.Run(ctx, app.Call{}, firstGroup, text)
@@ -242,6 +278,7 @@ func (p *program) announce(ctx context.Context, cfg configs.Config, dev bool, b 
 	made := initialised{
 		Created: true, Store: storeMemory, Group: string(firstGroup), APIToken: text.Reveal(),
 		KeyID: string(done.Key.ID), Custody: done.Key.Custody.String(), KeyValue: done.Key.Secret.Reveal(),
+		AdminSocket: socket,
 	}
 	if err := p.printJSON(made); err != nil {
 		return err
@@ -249,8 +286,30 @@ func (p *program) announce(ctx context.Context, cfg configs.Config, dev bool, b 
 	if p.output != "json" {
 		p.mintHint(addr, text.Reveal())
 		p.inspectHint(made.KeyValue)
+		p.adminHint(socket)
 	}
 	return nil
+}
+
+// adminHint is a command that asks the administration API.
+func (p *program) adminHint(socket string) {
+	if socket == "" {
+		return
+	}
+	p.say("To administer it while it runs:")
+	p.say("")
+	p.say("  curl -sS --unix-socket %s http://localhost/admin/v1/status", shellQuote(socket))
+	p.say("")
+}
+
+// socketOf is the path of the socket among the listeners; empty when there is none.
+func socketOf(listeners []httpapi.Listening) string {
+	for _, l := range listeners {
+		if l.Name == httpapi.NameSocket {
+			return l.Address
+		}
+	}
+	return ""
 }
 
 // logger writes to standard error, as the configuration says.

@@ -211,8 +211,9 @@ func TestServeSaysAsJSONWhereItListens(t *testing.T) {
 		Address string `json:"address"`
 		Store   string `json:"store"`
 		DataDir string `json:"data_dir"`
+		Socket  string `json:"admin_socket"`
 	}
-	if got, want := decode[announced](t, outcome{stdout: s.stdout.String()}), (announced{s.address, storeFile, dir}); got != want {
+	if got, want := decode[announced](t, outcome{stdout: s.stdout.String()}), (announced{s.address, storeFile, dir, filepath.Join(dir, "admin.sock")}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

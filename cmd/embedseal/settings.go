@@ -93,6 +93,9 @@ func unread(paths []string) []string {
 	if !slices.Contains(paths, "operator_token_file") {
 		secrets = append(secrets, "operator_token")
 	}
+	if !slices.Contains(paths, "admin.listen") {
+		secrets = append(secrets, "admin.operator_token")
+	}
 	if !slices.Contains(paths, "store") {
 		secrets = append(secrets, "master_key", "vault.token", "vault.secret_id")
 	}
@@ -110,6 +113,24 @@ func httpConfig(cfg configs.Config) httpapi.Config {
 	}
 	for _, proxy := range h.TrustedProxies {
 		out.TrustedProxies = append(out.TrustedProxies, proxy.String())
+	}
+	return out
+}
+
+// adminConfig is what the administration listeners own of the configuration.
+func adminConfig(cfg configs.Config, version string) httpapi.AdminConfig {
+	a := cfg.Admin
+	out := httpapi.AdminConfig{
+		Socket: a.Socket, Listen: a.Listen,
+		OperatorToken: httpapi.NewOperatorToken(a.OperatorToken), OperatorReveal: a.OperatorReveal,
+		ShutdownTimeout: cfg.HTTP.ShutdownTimeout, Rate: httpapi.RateConfig(cfg.Rate),
+		Version: version, Store: cfg.Store, Custody: cfg.Custody.String(),
+	}
+	switch {
+	case a.Socket == "-":
+		out.Socket = ""
+	case a.Socket == "" && inDataDir(cfg.Store):
+		out.Socket = datadir.At(cfg.DataDir).Path(datadir.AdminSocket)
 	}
 	return out
 }

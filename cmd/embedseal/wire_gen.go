@@ -111,7 +111,7 @@ func vaultStores(contextContext context.Context, config vault.Config) (stores, f
 }
 
 // newService joins the use-cases to whatever stores and auditor it is given.
-func newService(config httpapi.Config, opsConfig httpapi.OpsConfig, metricsHandler httpapi.MetricsHandler, meter ports.Meter, mainStores stores, auditor ports.Auditor, arg []app.Component, chartClaim token.ChartClaim, logger *slog.Logger) (service, error) {
+func newService(config httpapi.Config, httpapiAdminConfig httpapi.AdminConfig, opsConfig httpapi.OpsConfig, metricsHandler httpapi.MetricsHandler, meter ports.Meter, mainStores stores, auditor ports.Auditor, arg []app.Component, chartClaim token.ChartClaim, logger *slog.Logger) (service, error) {
 	groupStore := mainStores.Groups
 	system := clock.System{}
 	lastUse := app.NewLastUse(groupStore, system)
@@ -127,11 +127,17 @@ func newService(config httpapi.Config, opsConfig httpapi.OpsConfig, metricsHandl
 	if err != nil {
 		return service{}, err
 	}
+	overviews := app.NewOverviews(groupStore)
+	httpapiGovernance := httpapi.Governance{
+		Overviews: overviews,
+	}
+	admin := httpapi.NewAdmin(httpapiAdminConfig, httpapiGovernance, authenticator, refusals, system, entropySystem, meter, logger)
 	readiness := app.NewReadiness(arg, system)
 	ops := httpapi.NewOps(opsConfig, readiness, metricsHandler, system, entropySystem, logger)
 	bootstrapper := app.NewBootstrapper(groupStore, defaultKeys, auditor, system, entropySystem)
 	mainService := service{
 		Server:       server,
+		Admin:        admin,
 		Ops:          ops,
 		Readiness:    readiness,
 		Bootstrapper: bootstrapper,

@@ -10,6 +10,7 @@ import (
 	"embedseal/adapters/custody"
 	"embedseal/adapters/entropy"
 	"embedseal/adapters/file"
+	"embedseal/adapters/httpapi"
 	"embedseal/adapters/jose"
 	"embedseal/adapters/memory"
 	"embedseal/adapters/vault"
@@ -47,6 +48,7 @@ var (
 	surroundings = wire.NewSet(
 		wire.Struct(new(clock.System)), wire.Bind(new(ports.Clock), new(clock.System)),
 		wire.Struct(new(entropy.System)), wire.Bind(new(ports.Random), new(entropy.System)))
-	useCases = wire.NewSet(app.NewAuthenticator, app.NewLastUse, app.NewMinter, app.NewDefaultKeys, app.NewRefusals,
+	governance = wire.NewSet(app.NewOverviews, wire.Struct(new(httpapi.Governance), "*"))
+	useCases   = wire.NewSet(app.NewAuthenticator, app.NewLastUse, app.NewMinter, app.NewDefaultKeys, app.NewRefusals,
 		app.NewBootstrapper, app.NewReadiness)
 )

@@ -108,7 +108,7 @@ func NewRequest(d Draft) (Request, error) {
 	}
 	if s, ok := c.text(FieldExpiration, d.Expiration); ok {
 		expiration, err := iso8601.Parse(s)
-		c.check(FieldExpiration, durationFault(err), err)
+		c.check(FieldExpiration, DurationFault(err), err)
 		r.expiration = expiration
 	}
 	r.features = UnsetFeatures()
@@ -148,7 +148,8 @@ func inOrder(faults []Fault) []Fault {
 	return faults
 }
 
-func durationFault(err error) string {
+// DurationFault is the code of the fault that an error of [iso8601.Parse] means.
+func DurationFault(err error) string {
 	switch {
 	case errors.Is(err, iso8601.ErrNotPositive):
 		return FaultNotPositive

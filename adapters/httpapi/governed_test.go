@@ -1,0 +1,135 @@
+package httpapi_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"embedseal/adapters/entropy"
+	"embedseal/adapters/httpapi"
+	"embedseal/adapters/memory"
+	"embedseal/app"
+	"embedseal/domain/apitoken"
+	"embedseal/domain/group"
+	"embedseal/domain/policy"
+	"embedseal/domain/secret"
+)
+
+// operatorToken is what an operator presents over TCP.
+const operatorToken = "operator-0123456789-abcdefghijkl"
+
+// governed is a running administration server over the groups that every site
+// has.
+type governed struct {
+	setup
+	config httpapi.AdminConfig
+	admin  *httpapi.Admin
+	addr   string
+	clock  *clock
+	audit  *recorder
+	meter  *meter
+	logs   *logbook
+	stop   func() error
+}
+
+// govern starts one, on a socket and on a free port of the loopback.
+func govern(t *testing.T, changes ...func(*governed)) *governed {
+	t.Helper()
+	store := memory.Open()
+	s := &governed{
+		setup: setup{policy: policy.Default(), groups: memory.NewGroupStore(store), keys: memory.NewKeyStore(store)},
+		config: httpapi.AdminConfig{
+			Socket: socketPath(t), Listen: "127.0.0.1:0", ShutdownTimeout: 15 * time.Second,
+			OperatorToken: httpapi.NewOperatorToken(secret.New(operatorToken)),
+			Version:       "v1.2.3", Store: "memory", Custody: "material",
+		},
+		clock: &clock{now: time.Date(2026, 1, 31, 10, 0, 0, 500e6, time.UTC)},
+		audit: &recorder{}, meter: &meter{answers: map[string]int{}}, logs: &logbook{},
+	}
+	before := s.setup
+	for _, change := range changes {
+		change(s)
+	}
+	fill(t, before, s.policy, policy.Restriction{})
+	log := slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.admin = httpapi.NewAdmin(s.config, httpapi.Governance{Overviews: app.NewOverviews(s.groups)},
+		app.NewAuthenticator(s.groups, app.NewLastUse(s.groups, s.clock), s.clock), app.NewRefusals(s.audit, s.clock), s.clock, entropy.System{}, s.meter, log)
+	s.serve(t)
+	return s
+}
+
+func (s *governed) serve(t *testing.T) {
+	t.Helper()
+	where, err := s.admin.Listen(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range where {
+		if l.Name == httpapi.NameAdmin {
+			s.addr = l.Address
+		}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- s.admin.Serve(ctx) }()
+	stopped := false
+	s.stop = func() error {
+		stopped = true
+		cancel()
+		return <-done
+	}
+	t.Cleanup(func() {
+		if stopped {
+			return
+		}
+		if err := s.stop(); err != nil {
+			t.Errorf("the server did not end well: %v", err)
+		}
+	})
+}
+
+// allow gives the token of that name in the group those scopes.
+func (s *governed) allow(t *testing.T, id group.ID, name string, scopes apitoken.Scopes) {
+	t.Helper()
+	err := s.groups.UpdateGroup(t.Context(), id, func(g group.Group) (group.Group, error) {
+		tokens := append([]apitoken.Token{}, g.Tokens...)
+		for i := range tokens {
+			if tokens[i].Name == name {
+				tokens[i].Scopes = scopes
+			}
+		}
+		g.Tokens = tokens
+		return g, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// operate sends a request over the socket, as the operator.
+func (s *governed) operate(t *testing.T, method, path, body string, headers ...string) answer {
+	t.Helper()
+	return sendOver(t, dialTo(t, "unix", s.config.Socket), adminRequest(method, path, body, headers))
+}
+
+// present sends one over TCP, with a token.
+func (s *governed) present(t *testing.T, text, method, path, body string, headers ...string) answer {
+	t.Helper()
+	if text != "" {
+		headers = append(headers, "Authorization: Bearer "+text)
+	}
+	return sendOver(t, dialTo(t, "tcp", s.addr), adminRequest(method, path, body, headers))
+}
+
+func adminRequest(method, path, body string, headers []string) string {
+	hasType := strings.Contains(strings.ToLower(strings.Join(headers, "\n")), "content-type:")
+	if body != "" && !hasType {
+		headers = append(headers, jsonIs)
+	}
+	r := request{method: method, path: path, headers: append([]string{}, headers...), body: body}
+	r.without = body == "" && (method == http.MethodGet || method == http.MethodDelete)
+	return r.String()
+}
