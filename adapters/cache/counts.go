@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"embedseal/domain/group"
 	"embedseal/domain/key"
 )
 
@@ -33,19 +34,40 @@ func (r *Remote) Counts() Counts {
 	return c
 }
 
-// DefaultKeysMade is when the default key of each group whose ring is known was
-// made.
-func (r *Remote) DefaultKeysMade() map[string]time.Time {
-	t := r.rings
+// Keys is what is known of the keys of one group.
+type Keys struct {
+	Group string
+	// DefaultMade is when its default key was made; zero when it has none.
+	DefaultMade time.Time
+	// RotationDue is when the next one is to replace it; zero when nobody asked for
+	// that, or when it is not known.
+	RotationDue time.Time
+	// States is how many keys are in each state.
+	States map[string]int
+}
+
+// Keys is what is known of the keys of each group whose ring is known.
+func (r *Remote) Keys(now time.Time) []Keys {
+	groups := values(r.known)
+	var all []Keys
+	for id, ring := range values(r.rings) {
+		g, known := groups[id]
+		all = append(all, keysOf(id, ring, g, known, now))
+	}
+	return all
+}
+
+// values is everything that a table knows.
+func values[V any](t *table[V]) map[group.ID]V {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	made := map[string]time.Time{}
+	all := make(map[group.ID]V, len(t.rows))
 	for id, e := range t.rows {
 		if e.known {
-			note(made, string(id), e.value)
+			all[id] = e.value
 		}
 	}
-	return made
+	return all
 }
 
 // Counts tells what the cache has done.
@@ -62,22 +84,38 @@ func (l *Local) Counts() Counts {
 	return c
 }
 
-// DefaultKeysMade is when the default key of each group whose ring is known was
-// made.
-func (l *Local) DefaultKeysMade() map[string]time.Time {
+// Keys is what is known of the keys of each group whose ring is known.
+func (l *Local) Keys(now time.Time) []Keys {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	made := map[string]time.Time{}
+	var all []Keys
 	for id, e := range l.entries {
-		if e.ring != nil {
-			note(made, string(id), *e.ring)
+		if e.ring == nil {
+			continue
 		}
+		var g group.Group
+		if e.group != nil {
+			g = *e.group
+		}
+		all = append(all, keysOf(id, *e.ring, g, e.group != nil, now))
 	}
-	return made
+	return all
 }
 
-func note(made map[string]time.Time, id string, r key.Ring) {
-	if k, found := r.Find(r.DefaultID()); found && !k.CreatedAt.IsZero() {
-		made[id] = k.CreatedAt
+func keysOf(id group.ID, r key.Ring, g group.Group, known bool, now time.Time) Keys {
+	k := Keys{Group: string(id), States: map[string]int{}}
+	for _, each := range r.Keys() {
+		k.States[each.StateAt(now).String()]++
 	}
+	first, found := r.Find(r.DefaultID())
+	if !found || first.CreatedAt.IsZero() {
+		return k
+	}
+	k.DefaultMade = first.CreatedAt
+	if known && !g.RotateEvery.IsZero() {
+		if due, err := g.RotateEvery.AddTo(first.CreatedAt); err == nil { // beyond the year 9999 it is never due
+			k.RotationDue = due
+		}
+	}
+	return k
 }

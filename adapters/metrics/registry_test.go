@@ -122,13 +122,22 @@ func TestAnswersOfTheAdministrationAreCountedByTheirRoute(t *testing.T) {
 func TestACacheIsReadWhenSomebodyAsks(t *testing.T) {
 	r := metrics.New("v1")
 	counts := metrics.CacheCounts{}
-	made := map[string]time.Time{}
-	r.Watch(func() metrics.CacheCounts { return counts }, func() map[string]time.Time { return made })
+	var keys []metrics.GroupKeys
+	r.Watch(func() metrics.CacheCounts { return counts }, func(time.Time) []metrics.GroupKeys { return keys })
 	counts = metrics.CacheCounts{Hits: 5, Stale: 3, Asked: 2, Groups: 1}
-	made["acme"] = time.Unix(1795000000, 0)
-	want(t, scraped(t, r), "embedseal_cache_hits_total 5", "embedseal_cache_stale_total 3", "embedseal_cache_asked_total 2",
-		"embedseal_cache_groups 1", `embedseal_default_key_created_timestamp_seconds{group="acme"} 1.795e+09`)
-	delete(made, "acme")
+	keys = []metrics.GroupKeys{
+		{Group: "acme", DefaultMade: time.Unix(1795000000, 0), RotationDue: time.Unix(1796000000, 0), States: map[string]int{"active": 1, "retiring": 2}},
+		{Group: "bare"},
+	}
+	text := scraped(t, r)
+	want(t, text, "embedseal_cache_hits_total 5", "embedseal_cache_stale_total 3", "embedseal_cache_asked_total 2",
+		"embedseal_cache_groups 1", `embedseal_default_key_created_timestamp_seconds{group="acme"} 1.795e+09`,
+		`embedseal_default_key_rotation_due_timestamp_seconds{group="acme"} 1.796e+09`,
+		`embedseal_keys{group="acme",state="active"} 1`, `embedseal_keys{group="acme",state="retiring"} 2`)
+	if strings.Contains(text, "bare") {
+		t.Errorf("a time that is not known is told:\n%s", text)
+	}
+	keys = nil
 	if text := scraped(t, r); strings.Contains(text, "acme") {
 		t.Errorf("a group that is gone is still there:\n%s", text)
 	}
@@ -158,7 +167,9 @@ func TestTheDocumentationNamesEveryMetric(t *testing.T) {
 	_ = r.Auditor(log{}).Record(t.Context(), audit.Event{})
 	r.Answered("granted", 0)
 	r.Administered("/admin/v1/groups", http.StatusOK, 0)
-	r.Watch(func() metrics.CacheCounts { return metrics.CacheCounts{} }, func() map[string]time.Time { return map[string]time.Time{"g": time.Now()} })
+	r.Watch(func() metrics.CacheCounts { return metrics.CacheCounts{} }, func(now time.Time) []metrics.GroupKeys {
+		return []metrics.GroupKeys{{Group: "g", DefaultMade: now, RotationDue: now, States: map[string]int{"active": 1}}}
+	})
 	r.WatchLimits(func() []metrics.LimitCounts { return []metrics.LimitCounts{{Kind: "token"}} })
 	r.WatchReadiness(func() metrics.Readiness { return metrics.Readiness{At: time.Now(), Up: map[string]bool{"store": true}} })
 	var there []string

@@ -88,10 +88,16 @@ func measured(s stores, m *metrics.Registry) stores {
 // watch shows what a cache does.
 func watch(m *metrics.Registry, c interface {
 	Counts() cache.Counts
-	DefaultKeysMade() map[string]time.Time
+	Keys(now time.Time) []cache.Keys
 }) {
 	if m != nil {
-		m.Watch(func() metrics.CacheCounts { return metrics.CacheCounts(c.Counts()) }, c.DefaultKeysMade)
+		m.Watch(func() metrics.CacheCounts { return metrics.CacheCounts(c.Counts()) }, func(now time.Time) []metrics.GroupKeys {
+			var all []metrics.GroupKeys
+			for _, k := range c.Keys(now) {
+				all = append(all, metrics.GroupKeys(k))
+			}
+			return all
+		})
 	}
 }
 
