@@ -28,7 +28,7 @@ FUZZTOTAL ?= 3600
 BENCH     ?= .
 BENCHTIME ?= 1s
 
-FOLDERS = domain ports adapters app configs cmd
+FOLDERS = domain ports adapters app configs cmd docs
 
 .PHONY: help build run test test-long fuzz bench peers vault wire check fmt-check vet lint api-lint wire-diff layers tidy-check clean
 .DEFAULT_GOAL := help

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net"
+	"net/http"
 
 	"embedseal/domain/token"
 )
@@ -28,4 +29,26 @@ func DecodeDraft(body []byte) (token.Draft, error) { return decodeDraft(body) }
 // ListenSocket takes a unix socket without a server behind it.
 func ListenSocket(ctx context.Context, path string) (net.Listener, error) {
 	return listenSocket(ctx, path)
+}
+
+// Surround puts a handler around that of the server; the func it returns takes
+// it away.
+func (s *Server) Surround(around func(http.Handler) http.Handler) (undo func()) {
+	return surround(s.http, around)
+}
+
+// Surround puts a handler around that of the listeners.
+func (a *Admin) Surround(around func(http.Handler) http.Handler) (undo func()) {
+	return surround(a.http, around)
+}
+
+// Surround puts a handler around that of the listener.
+func (o *Ops) Surround(around func(http.Handler) http.Handler) (undo func()) {
+	return surround(o.http, around)
+}
+
+func surround(s *http.Server, around func(http.Handler) http.Handler) (undo func()) {
+	before := s.Handler
+	s.Handler = around(before)
+	return func() { s.Handler = before }
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"embedseal/adapters/httpapi"
+	"embedseal/adapters/httpapi/apispec"
 	"embedseal/domain/token"
 )
 
@@ -106,7 +107,7 @@ func FuzzHandler(f *testing.F) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, route, bytes.NewReader(body))
 		r.Header["Content-Type"] = []string{"application/json"}
 		r.Header["Explo-Authorization"] = []string{"Token " + apiToken("acme", "rw")}
-		s.server.Handler().ServeHTTP(w, r)
+		spec(t).Handler(t, apispec.Public, s.server.Handler()).ServeHTTP(w, r)
 		got := answer{status: w.Code, header: w.Header(), body: w.Body.String()}
 		switch w.Code {
 		case http.StatusOK:
@@ -133,5 +134,6 @@ func closed(t *testing.T) *site {
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
+	s.unwatch() // whoever calls the handler outlives t
 	return s
 }

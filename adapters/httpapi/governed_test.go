@@ -10,6 +10,7 @@ import (
 
 	"embedseal/adapters/entropy"
 	"embedseal/adapters/httpapi"
+	"embedseal/adapters/httpapi/apispec"
 	"embedseal/adapters/memory"
 	"embedseal/app"
 	"embedseal/domain/apitoken"
@@ -57,6 +58,7 @@ func govern(t *testing.T, changes ...func(*governed)) *governed {
 	log := slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.admin = httpapi.NewAdmin(s.config, httpapi.Governance{Overviews: app.NewOverviews(s.groups)},
 		app.NewAuthenticator(s.groups, app.NewLastUse(s.groups, s.clock), s.clock), app.NewRefusals(s.audit, s.clock), s.clock, entropy.System{}, s.meter, log)
+	s.admin.Surround(func(next http.Handler) http.Handler { return spec(t).Handler(t, apispec.Administration, next) })
 	s.serve(t)
 	return s
 }

@@ -15,6 +15,7 @@ import (
 
 	"embedseal/adapters/entropy"
 	"embedseal/adapters/httpapi"
+	"embedseal/adapters/httpapi/apispec"
 	"embedseal/app"
 	"embedseal/ports"
 )
@@ -37,7 +38,7 @@ func openOps(b *backend, listen string) (*httpapi.Ops, *clock, *logbook) {
 func askOps(t *testing.T, o *httpapi.Ops, method, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	w := httptest.NewRecorder()
-	o.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, nil))
+	spec(t).Handler(t, apispec.Operations, o.Handler()).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, nil))
 	if w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("X-Request-Id") == "" {
 		t.Errorf("%s %s: headers %v", method, path, w.Header())
 	}

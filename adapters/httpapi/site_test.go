@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"testing"
 	"time"
 
 	"embedseal/adapters/custody"
 	"embedseal/adapters/entropy"
 	"embedseal/adapters/httpapi"
+	"embedseal/adapters/httpapi/apispec"
 	"embedseal/adapters/jose"
 	"embedseal/adapters/memory"
 	"embedseal/app"
@@ -54,6 +56,8 @@ type site struct {
 	audit  *recorder
 	meter  *meter
 	logs   *logbook
+	// unwatch ends that every exchange is held to the API's document.
+	unwatch func()
 	// stop ends the server, and returns what Serve did.
 	stop func() error
 }
@@ -105,6 +109,7 @@ func open(t *testing.T, changes ...func(*setup)) *site {
 		t.Fatal(err)
 	}
 	s.server = server
+	s.unwatch = server.Surround(func(next http.Handler) http.Handler { return spec(t).Handler(t, apispec.Public, next) })
 	s.serve(t)
 	return s
 }
