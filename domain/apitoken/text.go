@@ -4,7 +4,7 @@ package apitoken
 
 import (
 	"crypto/sha256"
-	"crypto/subtle"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -35,7 +35,16 @@ var ErrMalformed = errors.New("malformed API token")
 type Digest [sha256.Size]byte
 
 // Equal compares in constant time.
-func (d Digest) Equal(other Digest) bool { return subtle.ConstantTimeCompare(d[:], other[:]) == 1 }
+func (d Digest) Equal(other Digest) bool { return d.equal(&other) }
+
+// equal looks at every byte whatever the others are, as crypto/subtle does, in
+// four words: a request is compared with all digests of its group, which may be
+// two thousand.
+func (d *Digest) equal(other *Digest) bool {
+	return (d.word(0)^other.word(0))|(d.word(8)^other.word(8))|(d.word(16)^other.word(16))|(d.word(24)^other.word(24)) == 0
+}
+
+func (d *Digest) word(at int) uint64 { return binary.LittleEndian.Uint64(d[at : at+8]) }
 
 // DigestOf is what is stored in place of text.
 func DigestOf(text secret.Text) Digest { return sha256.Sum256([]byte(text.Reveal())) }

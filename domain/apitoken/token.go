@@ -99,12 +99,12 @@ func (t *Token) AllowsFrom(addr netip.Addr) bool {
 
 // Matches reports, in constant time, whether d is the digest of the token's
 // value at now, or of the value before a refresh that is still good then.
-func (t *Token) Matches(d Digest, now time.Time) bool {
-	own := t.Digest.Equal(d)
+func (t *Token) Matches(d *Digest, now time.Time) bool {
+	own := t.Digest.equal(d)
 	if t.PreviousUntil.IsZero() {
 		return own
 	}
-	previous := t.Previous.Equal(d)
+	previous := t.Previous.equal(d)
 	return own || previous && now.Before(t.PreviousUntil)
 }
 

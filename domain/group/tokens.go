@@ -26,7 +26,7 @@ var (
 func (g Group) Token(d apitoken.Digest, now time.Time) (apitoken.Token, bool) {
 	found := -1
 	for i := range g.Tokens {
-		if g.Tokens[i].Matches(d, now) {
+		if g.Tokens[i].Matches(&d, now) {
 			found = i
 		}
 	}

@@ -114,27 +114,30 @@ func (d Duration) AddTo(t time.Time) (time.Time, error) {
 	return end, nil
 }
 
+// farthest is the longest time.Duration in whole seconds, some 292 years.
+const farthest = math.MaxInt64 / time.Second * time.Second
+
 // UpperBound is a length that d never exceeds, whatever instant it begins at, in
 // whole seconds: a month counts 31 days and a year 366. A duration of more than
 // the 292 years that a time.Duration holds gives the longest of those; the zero
 // value gives 0.
 func (d Duration) UpperBound() time.Duration {
-	const longest = math.MaxInt64 / int64(time.Second)
+	const longest = int64(farthest / time.Second)
 	var sum int64
 	for u := years; u < unitCount; u++ {
 		// Up to longest, below 2^34, times a unit, below 2^25 seconds, nothing overflows.
 		if d.count[u] > longest {
-			return time.Duration(longest) * time.Second
+			return farthest
 		}
 		if sum += d.count[u] * u.longest(); sum > longest {
-			return time.Duration(longest) * time.Second
+			return farthest
 		}
 	}
 	if d.part != 0 {
 		sum += (int64(d.part)*d.of.longest() + billion - 1) / billion
 	}
 	if sum > longest {
-		return time.Duration(longest) * time.Second
+		return farthest
 	}
 	return time.Duration(sum) * time.Second
 }
@@ -143,19 +146,19 @@ func (d Duration) UpperBound() time.Duration {
 // at, in whole seconds: a month counts 28 days and a year 365. It is cut off where
 // [Duration.UpperBound] is.
 func (d Duration) LowerBound() time.Duration {
-	const longest = math.MaxInt64 / int64(time.Second)
+	const longest = int64(farthest / time.Second)
 	var sum int64
 	for u := years; u < unitCount; u++ {
 		if d.count[u] > longest {
-			return math.MaxInt64
+			return farthest
 		}
 		if sum += d.count[u] * u.shortest(); sum > longest {
-			return math.MaxInt64
+			return farthest
 		}
 	}
 	sum += int64(d.part) * d.of.shortest() / billion
 	if sum > longest {
-		return math.MaxInt64
+		return farthest
 	}
 	return time.Duration(sum) * time.Second
 }
@@ -173,7 +176,7 @@ func (d Duration) MayOutlast(other Duration) bool {
 		return false
 	}
 	upper := d.UpperBound()
-	return upper == math.MaxInt64 || upper > other.LowerBound()
+	return upper == farthest || upper > other.LowerBound()
 }
 
 func (d Duration) calendarMonths() int64 { return d.count[years]*12 + d.count[months] }
@@ -183,7 +186,7 @@ func (d Duration) calendarMonths() int64 { return d.count[years]*12 + d.count[mo
 func (d Duration) clockAtMost(other Duration) bool {
 	d.count[years], d.count[months], other.count[years], other.count[months] = 0, 0, 0, 0
 	upper := d.UpperBound()
-	return upper != math.MaxInt64 && upper <= other.LowerBound()
+	return upper != farthest && upper <= other.LowerBound()
 }
 
 // shortest is the length of the shortest of a unit, in seconds.
