@@ -20,15 +20,15 @@ import (
 type Bootstrapper struct {
 	groups   ports.GroupStore
 	defaults *DefaultKeys
-	auditor  ports.Auditor
+	changes  *Changes
 	clock    ports.Clock
 	random   ports.Random
 }
 
 // NewBootstrapper returns a Bootstrapper.
-func NewBootstrapper(groups ports.GroupStore, defaults *DefaultKeys, auditor ports.Auditor,
+func NewBootstrapper(groups ports.GroupStore, defaults *DefaultKeys, changes *Changes,
 	clock ports.Clock, random ports.Random) *Bootstrapper {
-	return &Bootstrapper{groups: groups, defaults: defaults, auditor: auditor, clock: clock, random: random}
+	return &Bootstrapper{groups: groups, defaults: defaults, changes: changes, clock: clock, random: random}
 }
 
 // Bootstrapped is what there is after a bootstrap.
@@ -52,8 +52,8 @@ func (b *Bootstrapper) NewAPIToken(id group.ID) secret.Text {
 // left as it is, but for a missing default key. A run that was killed is
 // finished by the next.
 //
-// Errors: [apitoken.ErrMalformed] for a text of another group, [ErrAudit], or
-// what the stores answer.
+// Errors: [apitoken.ErrMalformed] for a text of another group, [ErrAudit],
+// [ErrUnrecorded], or what the stores answer.
 func (b *Bootstrapper) Run(ctx context.Context, call Call, id group.ID, text secret.Text) (Bootstrapped, error) {
 	created := false
 	g, err := b.groups.Group(ctx, id)
@@ -90,10 +90,8 @@ func (b *Bootstrapper) create(ctx context.Context, call Call, id group.ID, text 
 			Scopes: apitoken.ReadWrite, CreatedAt: now.Truncate(time.Second),
 		}},
 	}
-	event := call.event(Caller{Group: g}, audit.ActionCreateGroup, audit.Granted)
-	event.Time = now
-	if err := b.auditor.Record(ctx, event); err != nil {
-		return group.Group{}, fmt.Errorf("%w: %w", ErrAudit, err)
-	}
-	return g, b.groups.CreateGroup(ctx, g)
+	what := audit.Event{Action: audit.ActionCreateGroup, Group: string(id)}
+	return g, b.changes.Run(ctx, call, Actor{}, what, func(ctx context.Context, _ *audit.Event) error {
+		return b.groups.CreateGroup(ctx, g)
+	})
 }

@@ -17,7 +17,7 @@ import (
 type DefaultKeys struct {
 	keys    ports.KeyStore
 	custody ports.KeyCustody
-	auditor ports.Auditor
+	changes *Changes
 	clock   ports.Clock
 	random  ports.Random
 	// making lets one caller of this process make a group's key while the others
@@ -41,25 +41,24 @@ type making struct {
 const deniedFor = 5 * time.Second
 
 // NewDefaultKeys returns a DefaultKeys.
-func NewDefaultKeys(keys ports.KeyStore, custody ports.KeyCustody, auditor ports.Auditor,
+func NewDefaultKeys(keys ports.KeyStore, custody ports.KeyCustody, changes *Changes,
 	clock ports.Clock, random ports.Random) *DefaultKeys {
 	return &DefaultKeys{
-		keys: keys, custody: custody, auditor: auditor, clock: clock, random: random,
+		keys: keys, custody: custody, changes: changes, clock: clock, random: random,
 		making: make(map[group.ID]*making), denied: make(map[group.ID]time.Time),
 	}
 }
 
 // errHasDefault ends an update that came too late.
-var errHasDefault = errors.New("the group has a default key already")
+var errHasDefault = fmt.Errorf("%w: the group has a default key by now", ports.ErrConflict)
 
 // Ensure returns the default key of the caller's group, and makes it first if
-// there is none. It is durable when Ensure returns. The audit record comes
-// before the change: a record of a key that was not made after all can be, a
-// key without a record cannot.
+// there is none. It is durable when Ensure returns, and recorded as [Changes.Run]
+// records a change.
 //
 // Errors: [key.ErrNotActive] when the default may not seal, [key.ErrNoDefault]
 // when the ring takes no further key or this process may not write it,
-// [ErrAudit], or what the stores answer.
+// [ErrAudit], [ErrUnrecorded], or what the stores answer.
 func (d *DefaultKeys) Ensure(ctx context.Context, call Call, caller Caller) (key.Key, error) {
 	k, _, err := d.ensure(ctx, call, caller)
 	return k, err
@@ -142,22 +141,41 @@ func (d *DefaultKeys) turn(ctx context.Context, g group.ID) (done func(error), e
 	}
 }
 
+// make makes a key and the ring's default of it, unless another was faster.
 func (d *DefaultKeys) make(ctx context.Context, call Call, caller Caller) (k key.Key, made bool, err error) {
 	g := caller.Group.ID
 	var seed [16]byte
 	d.random.Fill(seed[:])
-	k, err = d.custody.Create(ctx, g, key.NewID(seed))
-	if err != nil {
-		return key.Key{}, false, fmt.Errorf("create default key of %s: %w", g, err)
+	id := key.NewID(seed)
+	what := audit.Event{Action: audit.ActionCreateKey, Group: string(g), KeyID: string(id)}
+	err = d.changes.Run(ctx, call, Actor{Caller: caller}, what, func(ctx context.Context, _ *audit.Event) error {
+		k, err = d.add(ctx, g, id)
+		return err
+	})
+	var known *recorded // that is the record of the key, not of what the caller wanted it for
+	if errors.As(err, &known) {
+		err = known.err
 	}
-	now := d.clock.Now()
-	k.CreatedAt = now.Truncate(time.Second)
+	switch {
+	case errors.Is(err, errHasDefault):
+		k, _, err := d.current(ctx, g)
+		if errors.Is(err, key.ErrNoDefault) { // an answer of before, while the store does not give a new one
+			err = fmt.Errorf("read the key that another made for %s: %w", g, ports.ErrUnavailable)
+		}
+		return k, false, err
+	case err != nil:
+		return key.Key{}, false, err
+	}
+	return k, true, nil
+}
 
-	event := call.event(caller, audit.ActionCreateKey, audit.Granted)
-	event.Time, event.KeyID = now, string(k.ID)
-	if err = d.auditor.Record(ctx, event); err != nil {
-		return key.Key{}, false, errors.Join(fmt.Errorf("%w: %w", ErrAudit, err), d.custody.Destroy(ctx, g, k))
+// add makes the key in its custody, then puts it into the ring.
+func (d *DefaultKeys) add(ctx context.Context, g group.ID, id key.ID) (key.Key, error) {
+	k, err := d.custody.Create(ctx, g, id)
+	if err != nil {
+		return key.Key{}, fmt.Errorf("create default key of %s: %w", g, err)
 	}
+	k.CreatedAt = d.clock.Now().Truncate(time.Second)
 	err = d.keys.UpdateRing(ctx, g, func(r key.Ring) (key.Ring, error) {
 		if r.DefaultID() != "" {
 			return r, errHasDefault
@@ -167,22 +185,18 @@ func (d *DefaultKeys) make(ctx context.Context, call Call, caller Caller) (k key
 	switch {
 	case errors.Is(err, errHasDefault):
 		if err := d.custody.Destroy(ctx, g, k); err != nil {
-			return key.Key{}, false, fmt.Errorf("give back a key of %s: %w", g, err)
+			return key.Key{}, fmt.Errorf("give back a key of %s: %w", g, err)
 		}
-		k, _, err := d.current(ctx, g)
-		if errors.Is(err, key.ErrNoDefault) { // an answer of before, while the store does not give a new one
-			err = fmt.Errorf("read the key that another made for %s: %w", g, ports.ErrUnavailable)
-		}
-		return k, false, err
+		return key.Key{}, err
 	case err != nil:
 		// The material is left alone: with an unknown outcome the ring may name it.
 		// Only a backend that takes no write at all has certainly not taken this one.
 		if errors.Is(err, ports.ErrReadOnly) {
 			_ = d.custody.Destroy(context.WithoutCancel(ctx), g, k) // "embedseal doctor" names what stays
 		}
-		return key.Key{}, false, fmt.Errorf("add default key of %s: %w", g, err)
+		return key.Key{}, fmt.Errorf("add default key of %s: %w", g, err)
 	}
-	return k, true, nil
+	return k, nil
 }
 
 // current is the default key there is, and the size of the ring.

@@ -62,8 +62,8 @@ func TestAHundredFirstMintsMakeOneKey(t *testing.T) {
 	if diff := cmp.Diff(b.vault.there, []key.ID{ring.DefaultID()}); diff != "" {
 		t.Errorf("the custody keeps (-got +want):\n%s", diff)
 	}
-	if made, minted := len(b.log.of(audit.ActionCreateKey)), len(b.log.of(audit.ActionMint)); made != 1 || minted != callers {
-		t.Errorf("recorded: %d keys made and %d tokens, want 1 and %d", made, minted, callers)
+	if made, minted := len(b.log.of(audit.ActionCreateKey)), len(b.log.of(audit.ActionMint)); made != 2 || minted != callers {
+		t.Errorf("recorded: %d times a key and %d tokens, want intent and outcome, and %d", made, minted, callers)
 	}
 	// The one write was over before anything was sealed with what it wrote.
 	written := slices.Index(b.log.steps, "update")
@@ -106,14 +106,16 @@ func TestTheKeyIsRecordedThenWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"ring", "create key", "record create_key", "update"}, b.log.steps); diff != "" {
+	if diff := cmp.Diff([]string{"ring", "record create_key", "create key", "update", "record create_key"}, b.log.steps); diff != "" {
 		t.Errorf("the steps (-want +got):\n%s", diff)
 	}
 	want := audit.Event{
-		Time: now(), RequestID: "r1", Remote: "192.0.2.7", Action: audit.ActionCreateKey, Outcome: audit.Granted,
-		Group: "acme", TokenID: "t1", KeyID: string(k.ID),
+		Time: now(), RequestID: "r1", Remote: "192.0.2.7", Action: audit.ActionCreateKey, Outcome: audit.Intent,
+		Group: "acme", TokenID: "t1", KeyID: string(k.ID), Change: b.log.events[0].Change,
 	}
-	if diff := cmp.Diff([]audit.Event{want}, b.log.events); diff != "" {
+	done := want
+	done.Outcome = audit.Granted
+	if diff := cmp.Diff([]audit.Event{want, done}, b.log.events); diff != "" {
 		t.Errorf("the record (-want +got):\n%s", diff)
 	}
 	stored, _ := b.ring(t, "acme").Find(k.ID)
@@ -141,24 +143,48 @@ func TestAGroupWithKeysAndNoDefaultGetsOne(t *testing.T) {
 
 func TestNoRecordNoKey(t *testing.T) {
 	full := fmt.Errorf("%w: disk full", ports.ErrUnavailable)
-	for _, destroyErr := range []error{nil, ports.ErrUnknownOutcome} {
-		b := newBench()
-		b.log.refuse = func(audit.Event) error { return full }
-		b.vault.destroyErr = destroyErr
-		k, err := b.defaults().Ensure(t.Context(), call(), acme())
-		if !errors.Is(err, app.ErrAudit) || !errors.Is(err, full) || destroyErr != nil && !errors.Is(err, destroyErr) || k.ID != "" {
-			t.Errorf("got %q and %v, want %v because of %v", k.ID, err, app.ErrAudit, full)
+	b := newBench()
+	b.log.refuse = func(audit.Event) error { return full }
+	k, err := b.defaults().Ensure(t.Context(), call(), acme())
+	if !errors.Is(err, app.ErrAudit) || !errors.Is(err, full) || k.ID != "" {
+		t.Errorf("got %q and %v, want %v because of %v", k.ID, err, app.ErrAudit, full)
+	}
+	if b.ring(t, "acme").Len() != 0 || b.log.count("create key") != 0 {
+		t.Error("a key without a record was made")
+	}
+	b.log.refuse = nil
+	if _, err := b.defaults().Ensure(t.Context(), call(), acme()); err != nil {
+		t.Errorf("later: %v", err)
+	}
+}
+
+func TestAKeyWhoseOutcomeIsNotRecordedIsThereForTheNext(t *testing.T) {
+	b := newBench()
+	b.log.refuse = func(e audit.Event) error {
+		if e.Outcome == audit.Intent {
+			return nil
 		}
-		if b.ring(t, "acme").Len() != 0 {
-			t.Error("a key without a record was written")
-		}
-		if destroyErr == nil && len(b.vault.there) != 0 {
-			t.Errorf("the custody keeps %q", b.vault.there)
-		}
-		b.log.refuse = nil
-		if _, err := b.defaults().Ensure(t.Context(), call(), acme()); err != nil {
-			t.Errorf("later: %v", err)
-		}
+		return ports.ErrUnavailable
+	}
+	if k, err := b.defaults().Ensure(t.Context(), call(), acme()); !errors.Is(err, app.ErrUnrecorded) || k.ID != "" {
+		t.Errorf("got %q and %v, want %v", k.ID, err, app.ErrUnrecorded)
+	}
+	b.log.refuse = nil
+	if k, err := b.defaults().Ensure(t.Context(), call(), acme()); err != nil || b.ring(t, "acme").Len() != 1 || k.ID != b.ring(t, "acme").DefaultID() {
+		t.Errorf("then: %q and %v", k.ID, err)
+	}
+}
+
+// The record of the key that failed is not one of the mint that needed it.
+func TestAMintThatGotNoKeyIsNotRecordedYet(t *testing.T) {
+	b := newBench()
+	b.stores.updateErr = ports.ErrUnknownOutcome
+	_, err := b.minter().Mint(t.Context(), call(), acme(), draft())
+	if !errors.Is(err, ports.ErrUnknownOutcome) || app.Recorded(err) {
+		t.Errorf("got %v, recorded: %t", err, app.Recorded(err))
+	}
+	if e := b.log.of(audit.ActionCreateKey); len(e) != 2 || e[1].Outcome != audit.Unknown {
+		t.Errorf("recorded are %+v", e)
 	}
 }
 
@@ -199,8 +225,8 @@ func TestWhatCannotBeReadOrMadeIsNotWritten(t *testing.T) {
 		t.Errorf("got %v and %d new keys, want %v and none", err, b.log.count("create key"), ports.ErrCorrupt)
 	}
 	b.stores.ringErr, b.vault.createErr = nil, ports.ErrSealed
-	if _, err := b.defaults().Ensure(t.Context(), call(), acme()); !errors.Is(err, ports.ErrSealed) || len(b.log.events) != 0 {
-		t.Errorf("got %v and %d records, want %v and none", err, len(b.log.events), ports.ErrSealed)
+	if _, err := b.defaults().Ensure(t.Context(), call(), acme()); !errors.Is(err, ports.ErrSealed) || len(b.log.events) != 2 {
+		t.Errorf("got %v and %d records, want %v, its intent and its outcome", err, len(b.log.events), ports.ErrSealed)
 	}
 	if b.ring(t, "acme").Len() != 0 {
 		t.Error("a key was written")
@@ -216,13 +242,13 @@ func TestWhoMayNotWriteIsToldThatThereIsNoDefaultAndDoesNotInsist(t *testing.T) 
 		b := newBench()
 		deny(b)
 		clock := &movable{now()}
-		d := app.NewDefaultKeys(b.stores, b.vault, b.log, clock, b.random)
+		d := app.NewDefaultKeys(b.stores, b.vault, newChanges(b.log), clock, b.random)
 		for range 3 {
 			if k, err := d.Ensure(t.Context(), call(), acme()); !errors.Is(err, key.ErrNoDefault) || k.ID != "" {
 				t.Errorf("%s: got %q and %v, want %v", name, k.ID, err, key.ErrNoDefault)
 			}
 		}
-		if tried := b.log.count("create key") + b.log.count("create key refused"); tried > 1 || b.log.count("record create_key") > 1 {
+		if tried := b.log.count("create key") + b.log.count("create key refused"); tried > 1 || b.log.count("record create_key") > 2 {
 			t.Errorf("%s: it was tried %d times within the same second", name, tried)
 		}
 		if len(b.vault.there) != 0 {

@@ -216,7 +216,7 @@ func newBench() *bench {
 }
 
 func (b *bench) defaults() *app.DefaultKeys {
-	return app.NewDefaultKeys(b.stores, b.vault, b.log, stopped{now()}, b.random)
+	return app.NewDefaultKeys(b.stores, b.vault, newChanges(b.log), stopped{now()}, b.random)
 }
 
 func (b *bench) minter() *app.Minter {
@@ -231,7 +231,7 @@ func (b *bench) authenticator() *app.Authenticator {
 func home() netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, 7}) }
 
 func (b *bench) bootstrapper() *app.Bootstrapper {
-	return app.NewBootstrapper(b.stores, b.defaults(), b.log, stopped{now()}, b.random)
+	return app.NewBootstrapper(b.stores, b.defaults(), newChanges(b.log), stopped{now()}, b.random)
 }
 
 // call is the call of every test.

@@ -154,3 +154,7 @@ func translate(err error) *failure {
 	}
 	return &failure{kind: kindInternal, err: err}
 }
+
+// CodeOf is the stable code that err is answered with, for the audit log: an
+// app.Coder.
+func CodeOf(err error) string { return translate(err).kind.code }

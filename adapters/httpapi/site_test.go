@@ -101,7 +101,8 @@ func open(t *testing.T, changes ...func(*setup)) *site {
 	fill(t, before, s.policy, s.restriction)
 
 	log := slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	defaults := app.NewDefaultKeys(s.keys, s.custody, s.audit, s.clock, entropy.System{})
+	recorded := app.NewChanges(s.audit, s.clock, entropy.System{}, httpapi.CodeOf)
+	defaults := app.NewDefaultKeys(s.keys, s.custody, recorded, s.clock, entropy.System{})
 	server, err := httpapi.New(s.config, app.NewAuthenticator(s.groups, app.NewLastUse(s.groups, s.clock), s.clock),
 		app.NewMinter(s.keys, defaults, s.cipher, s.audit, s.clock, s.chart),
 		app.NewRefusals(s.audit, s.clock), s.clock, entropy.System{}, s.meter, log)

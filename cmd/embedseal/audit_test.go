@@ -139,7 +139,10 @@ func TestInitRecordsWhatItMakes(t *testing.T) {
 	for _, record := range auditLines(t, filepath.Join(dir, "audit.log")) {
 		got = append(got, record["action"], record["outcome"], record["group"], record["key_id"])
 	}
-	want := []any{"create_group", "granted", "default", nil, "create_key", "granted", "default", made.KeyID}
+	want := []any{
+		"create_group", "intent", "default", nil, "create_group", "granted", "default", nil,
+		"create_key", "intent", "default", made.KeyID, "create_key", "granted", "default", made.KeyID,
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

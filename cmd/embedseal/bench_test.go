@@ -110,7 +110,7 @@ func BenchmarkMint(b *testing.B) {
 func (run bench) minting(b *testing.B) func() {
 	b.Helper()
 	auth := app.NewAuthenticator(run.stores.Groups, app.NewLastUse(run.stores.Groups, run.clock), run.clock)
-	defaults := app.NewDefaultKeys(run.stores.Keys, run.stores.Custody, run.auditor, run.clock, nil)
+	defaults := app.NewDefaultKeys(run.stores.Keys, run.stores.Custody, nil, run.clock, nil)
 	minter := app.NewMinter(run.stores.Keys, defaults, run.stores.Cipher, run.auditor, run.clock, token.ChartClaim{})
 	customer, embed, lifetime, origin, yes := "customer_1", "abcde", "PT1H", "https://your-domain.com/", true
 	draft := token.Draft{

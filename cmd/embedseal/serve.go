@@ -30,6 +30,7 @@ type service struct {
 	Readiness    *app.Readiness
 	Bootstrapper *app.Bootstrapper
 	Uses         *app.LastUse
+	Schedule     *app.Schedule
 }
 
 func (p *program) serveCommand() *cobra.Command {
@@ -159,11 +160,13 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 	watching, endWatch := context.WithCancel(ctx)
 	defer endWatch()
 	go run.Ops.Watch(watching, watchInterval)
+	endSchedule := keepSchedule(ctx, run.Schedule, log)
 	if s.Reserve != nil {
 		go warm(watching, s, log)
 	}
 	endUses := keepUses(ctx, run.Uses, log)
 	err = run.listen(ctx)
+	endSchedule()
 	endUses()
 	if err != nil {
 		return err

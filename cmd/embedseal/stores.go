@@ -17,6 +17,7 @@ import (
 	"embedseal/adapters/jose"
 	"embedseal/adapters/metrics"
 	"embedseal/adapters/vault"
+	"embedseal/app"
 	"embedseal/configs"
 	"embedseal/domain/key"
 	"embedseal/domain/secret"
@@ -38,6 +39,8 @@ type stores struct {
 	Cipher  ports.TokenCipher
 	Custody ports.KeyCustody
 	Check   ports.Checker
+	// Stale is how long another process may act on what it read before a change.
+	Stale app.Staleness
 	// Reserve is nil where the store cannot be away without this process.
 	Reserve ports.Reserve
 }
@@ -114,6 +117,7 @@ func openVault(ctx context.Context, cfg configs.Config, m *metrics.Registry) (st
 	s = measured(s, m)
 	remote := cache.NewRemote(s.Keys, s.Groups, cache.RemoteConfig(cfg.Cache), clock.System{})
 	s.Keys, s.Groups, s.Reserve = remote, remote, remote
+	s.Stale = app.Staleness(cfg.Cache.FreshFor + cfg.Cache.Grace)
 	watch(m, remote)
 	s.Cipher = ciphers{material: jose.New(), transit: s.Cipher}
 	s.Custody = custodies{ofNew: cfg.Custody, material: custody.NewLocal(entropy.System{}), transit: s.Custody}

@@ -264,8 +264,8 @@ func TestAReplicaThatOnlyReadsMintsAndMakesNoDefaultKey(t *testing.T) {
 			t.Errorf("%d %s", a.status, a.text)
 		}
 	}
-	if more := strings.Count(contents(t, filepath.Join(v.dir, "audit.log")), "create_key") - before; more > 1 {
-		t.Errorf("%d more attempts to make a key", more)
+	if more := strings.Count(contents(t, filepath.Join(v.dir, "audit.log")), "create_key") - before; more > 2 { // intent and outcome
+		t.Errorf("%d more records of attempts to make a key", more)
 	}
 }
 

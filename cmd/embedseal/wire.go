@@ -29,7 +29,7 @@ func newService(httpapi.Config, httpapi.AdminConfig, httpapi.OpsConfig, httpapi.
 }
 
 func newBootstrapper(stores, ports.Auditor) *app.Bootstrapper {
-	panic(wire.Build(wire.FieldsOf(new(stores), "Keys", "Groups", "Custody"), surroundings, app.NewDefaultKeys, app.NewBootstrapper))
+	panic(wire.Build(wire.FieldsOf(new(stores), "Keys", "Groups", "Custody"), surroundings, changes, app.NewDefaultKeys, app.NewBootstrapper))
 }
 
 func newInspector(token.ChartClaim) *app.Inspector {

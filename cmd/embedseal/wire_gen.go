@@ -119,7 +119,9 @@ func newService(config httpapi.Config, httpapiAdminConfig httpapi.AdminConfig, o
 	keyStore := mainStores.Keys
 	keyCustody := mainStores.Custody
 	entropySystem := entropy.System{}
-	defaultKeys := app.NewDefaultKeys(keyStore, keyCustody, auditor, system, entropySystem)
+	coder := codes()
+	appChanges := app.NewChanges(auditor, system, entropySystem, coder)
+	defaultKeys := app.NewDefaultKeys(keyStore, keyCustody, appChanges, system, entropySystem)
 	tokenCipher := mainStores.Cipher
 	minter := app.NewMinter(keyStore, defaultKeys, tokenCipher, auditor, system, chartClaim)
 	refusals := app.NewRefusals(auditor, system)
@@ -134,7 +136,10 @@ func newService(config httpapi.Config, httpapiAdminConfig httpapi.AdminConfig, o
 	admin := httpapi.NewAdmin(httpapiAdminConfig, httpapiGovernance, authenticator, refusals, system, entropySystem, meter, logger)
 	readiness := app.NewReadiness(arg, system)
 	ops := httpapi.NewOps(opsConfig, readiness, metricsHandler, system, entropySystem, logger)
-	bootstrapper := app.NewBootstrapper(groupStore, defaultKeys, auditor, system, entropySystem)
+	bootstrapper := app.NewBootstrapper(groupStore, defaultKeys, appChanges, system, entropySystem)
+	staleness := mainStores.Stale
+	keys := app.NewKeys(groupStore, keyStore, keyCustody, appChanges, system, entropySystem, staleness)
+	schedule := app.NewSchedule(groupStore, keys, system)
 	mainService := service{
 		Server:       server,
 		Admin:        admin,
@@ -142,6 +147,7 @@ func newService(config httpapi.Config, httpapiAdminConfig httpapi.AdminConfig, o
 		Readiness:    readiness,
 		Bootstrapper: bootstrapper,
 		Uses:         lastUse,
+		Schedule:     schedule,
 	}
 	return mainService, nil
 }
@@ -152,8 +158,10 @@ func newBootstrapper(mainStores stores, auditor ports.Auditor) *app.Bootstrapper
 	keyCustody := mainStores.Custody
 	system := clock.System{}
 	entropySystem := entropy.System{}
-	defaultKeys := app.NewDefaultKeys(keyStore, keyCustody, auditor, system, entropySystem)
-	bootstrapper := app.NewBootstrapper(groupStore, defaultKeys, auditor, system, entropySystem)
+	coder := codes()
+	appChanges := app.NewChanges(auditor, system, entropySystem, coder)
+	defaultKeys := app.NewDefaultKeys(keyStore, keyCustody, appChanges, system, entropySystem)
+	bootstrapper := app.NewBootstrapper(groupStore, defaultKeys, appChanges, system, entropySystem)
 	return bootstrapper
 }
 

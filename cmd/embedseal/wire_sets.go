@@ -20,7 +20,7 @@ import (
 
 var (
 	toStores   = wire.Struct(new(stores), "Keys", "Groups", "Cipher", "Custody", "Check")
-	fromStores = wire.FieldsOf(new(stores), "Keys", "Groups", "Cipher", "Custody")
+	fromStores = wire.FieldsOf(new(stores), "Keys", "Groups", "Cipher", "Custody", "Stale")
 
 	// inProcess is what the stores in this process have in common: the material of
 	// their keys is in hand.
@@ -49,6 +49,8 @@ var (
 		wire.Struct(new(clock.System)), wire.Bind(new(ports.Clock), new(clock.System)),
 		wire.Struct(new(entropy.System)), wire.Bind(new(ports.Random), new(entropy.System)))
 	governance = wire.NewSet(app.NewOverviews, wire.Struct(new(httpapi.Governance), "*"))
-	useCases   = wire.NewSet(app.NewAuthenticator, app.NewLastUse, app.NewMinter, app.NewDefaultKeys, app.NewRefusals,
+	// changes are recorded with the code that their errors are answered with.
+	changes  = wire.NewSet(app.NewChanges, codes)
+	useCases = wire.NewSet(changes, app.NewKeys, app.NewSchedule, app.NewAuthenticator, app.NewLastUse, app.NewMinter, app.NewDefaultKeys, app.NewRefusals,
 		app.NewBootstrapper, app.NewReadiness)
 )

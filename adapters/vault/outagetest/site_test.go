@@ -52,7 +52,8 @@ func newSite(t *testing.T, r replica, i int) *site {
 	t.Helper()
 	s := &site{name: fmt.Sprintf("site-%d", i), rotated: map[key.ID]bool{}, errors: map[string]int{}}
 	s.keys, s.groups = cached(r)
-	defaults := app.NewDefaultKeys(s.keys, custody.NewLocal(entropy.System{}), nobody{}, clock.System{}, entropy.System{})
+	changes := app.NewChanges(nobody{}, clock.System{}, entropy.System{}, func(error) string { return "" })
+	defaults := app.NewDefaultKeys(s.keys, custody.NewLocal(entropy.System{}), changes, clock.System{}, entropy.System{})
 	s.authenticator = app.NewAuthenticator(s.groups, app.NewLastUse(s.groups, clock.System{}), clock.System{})
 	s.minter = app.NewMinter(s.keys, defaults, jose.New(), nobody{}, clock.System{}, token.ChartClaim{})
 
