@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
@@ -145,18 +146,35 @@ func everyGroup(t *testing.T) group.Group {
 		Customers: []policy.Glob{"*"}, OriginRequired: true, Origins: []token.Origin{origin}, LimitFeatures: true, PinnedKey: "k1",
 	}
 	g.Tokens = append(g.Tokens, restricted)
-	for scopes := apitoken.Scopes(0); scopes <= apitoken.ReadWrite; scopes++ {
+	for scopes := apitoken.Scopes(0); scopes <= apitoken.All; scopes++ {
 		token := newToken("token-" + strconv.Itoa(int(scopes)))
 		token.Scopes, token.Name = scopes, ""
 		if scopes%2 == 1 {
 			token.ExpiresAt = start().Add(time.Duration(scopes) * time.Hour)
 		}
 		for i := range token.Digest {
-			token.Digest[i] = byte(i) ^ byte(scopes)<<4
+			token.Digest[i] = byte(i) ^ byte(scopes)<<3
 		}
 		g.Tokens = append(g.Tokens, token)
 	}
+	g.RotateEvery, g.Overlap, g.Horizon = duration(t, "P3M"), duration(t, "PT0.5S"), 366*24*time.Hour
+	g.Creation = markOf(t, "group")
+	used := &g.Tokens[len(g.Tokens)-1]
+	used.Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::/0"), netip.MustParsePrefix("192.0.2.7/32")}
+	used.Previous[31], used.PreviousUntil = 1, start().AddDate(0, 0, 7)
+	used.LastUsedAt = apitoken.HourOf(start())
+	used.Creation, used.Refreshing = markOf(t, "creation"), markOf(t, "refresh")
 	return g
+}
+
+// markOf is the mark of a request with that key.
+func markOf(t *testing.T, key string) replay.Mark {
+	t.Helper()
+	m, err := replay.Of(key, "porttest", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 // naming is a change of a group's name.
@@ -227,7 +245,7 @@ func wantGroup(t *testing.T, s ports.GroupStore, want group.Group) {
 
 func diffGroups(t *testing.T, want, got group.Group) {
 	t.Helper()
-	same := cmpopts.EquateComparable(iso8601.Duration{}, token.Features{}, token.Origin{})
+	same := cmpopts.EquateComparable(iso8601.Duration{}, token.Features{}, token.Origin{}, netip.Prefix{})
 	if diff := cmp.Diff(want, got, same, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("the group %s (-want +got):\n%s", want.ID, diff)
 	}

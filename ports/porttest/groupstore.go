@@ -31,6 +31,7 @@ func GroupStore(t *testing.T, with GroupStores) {
 	}{
 		{"an unknown group is not found", unknownGroup},
 		{"a group is read back as it was written", groupSurvives},
+		{"a thousand API tokens are read back", manyTokens},
 		{"a group that contradicts itself is refused", invalidGroup},
 		{"a group that exists is not created again", existingGroup},
 		{"a new group has an empty ring", newGroupRing},
@@ -84,6 +85,22 @@ func groupSurvives(t *testing.T, with GroupStores) {
 	if !never.Tokens[0].ExpiresAt.IsZero() || !never.Tokens[0].ValidAt(start().AddDate(500, 0, 0)) {
 		t.Errorf("a token that never expires came back with the expiry %v", never.Tokens[0].ExpiresAt)
 	}
+}
+
+func manyTokens(t *testing.T, with GroupStores) {
+	s, _ := with.Open(t)
+	want := newGroup("acme")
+	for i := len(want.Tokens); i < group.MaxTokens; i++ {
+		want.Tokens = append(want.Tokens, newToken("token-"+strconv.Itoa(i)))
+	}
+	mustCreate(t, s, want)
+	wantGroup(t, s, want)
+	full := want
+	full.Tokens = append(slices.Clone(want.Tokens), newToken("one more"))
+	if err := s.UpdateGroup(t.Context(), "acme", func(group.Group) (group.Group, error) { return full, nil }); err == nil {
+		t.Error("one token more than a group may hold was stored")
+	}
+	wantGroup(t, s, want)
 }
 
 func invalidGroup(t *testing.T, with GroupStores) {

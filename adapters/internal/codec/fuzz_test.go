@@ -52,7 +52,7 @@ func FuzzDecodeRing(f *testing.F) {
 }
 
 func FuzzDecodeGroup(f *testing.F) {
-	for _, doc := range hostile(groupText) {
+	for _, doc := range append(hostile(groupText), hostile(fullGroupText)...) {
 		f.Add("acme", []byte(doc))
 	}
 	f.Add("../x", []byte(strings.ReplaceAll(groupText, "acme", "../x")))
