@@ -122,6 +122,19 @@ const farthest = math.MaxInt64 / time.Second * time.Second
 // the 292 years that a time.Duration holds gives the longest of those; the zero
 // value gives 0.
 func (d Duration) UpperBound() time.Duration {
+	return d.bound(unit.longest, billion-1)
+}
+
+// LowerBound is a length that d never falls short of, whatever instant it begins
+// at, in whole seconds: a month counts 28 days and a year 365. It is cut off where
+// [Duration.UpperBound] is.
+func (d Duration) LowerBound() time.Duration {
+	return d.bound(unit.shortest, 0)
+}
+
+// bound is the length of d where each unit is as long as length says. round is
+// added to what is less than a second, in billionths, before it is cut off.
+func (d Duration) bound(length func(unit) int64, round int64) time.Duration {
 	const longest = int64(farthest / time.Second)
 	var sum int64
 	for u := years; u < unitCount; u++ {
@@ -129,38 +142,14 @@ func (d Duration) UpperBound() time.Duration {
 		if d.count[u] > longest {
 			return farthest
 		}
-		if sum += d.count[u] * u.longest(); sum > longest {
+		if sum += d.count[u] * length(u); sum > longest {
 			return farthest
 		}
 	}
 	if d.part != 0 {
-		sum += (int64(d.part)*d.of.longest() + billion - 1) / billion
+		sum += (int64(d.part)*length(d.of) + round) / billion
 	}
-	if sum > longest {
-		return farthest
-	}
-	return time.Duration(sum) * time.Second
-}
-
-// LowerBound is a length that d never falls short of, whatever instant it begins
-// at, in whole seconds: a month counts 28 days and a year 365. It is cut off where
-// [Duration.UpperBound] is.
-func (d Duration) LowerBound() time.Duration {
-	const longest = int64(farthest / time.Second)
-	var sum int64
-	for u := years; u < unitCount; u++ {
-		if d.count[u] > longest {
-			return farthest
-		}
-		if sum += d.count[u] * u.shortest(); sum > longest {
-			return farthest
-		}
-	}
-	sum += int64(d.part) * d.of.shortest() / billion
-	if sum > longest {
-		return farthest
-	}
-	return time.Duration(sum) * time.Second
+	return time.Duration(min(sum, longest)) * time.Second
 }
 
 // MayOutlast reports whether d can end later than other, both begun at the same

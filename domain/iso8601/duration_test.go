@@ -2,6 +2,7 @@ package iso8601_test
 
 import (
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -185,5 +186,43 @@ func onlyWraps(t fataler, err, want error) {
 		if errors.Is(err, sentinel) != errors.Is(want, sentinel) {
 			t.Errorf("error %q, want one that wraps %q only", err, want)
 		}
+	}
+}
+
+func TestWhichDurationMayOutlastAnother(t *testing.T) {
+	for _, tt := range []struct {
+		d, other string
+		want     bool
+	}{
+		{"PT1H", "PT1H", false}, {"PT60M", "PT1H", false}, {"PT61M", "PT1H", true}, {"PT1H", "P1D", false}, {"P1D", "PT24H", false},
+		{"P1W", "P7D", false}, {"P8D", "P1W", true}, {"P30D", "P30D", false}, {"PT720H0.1S", "P30D", true},
+		// a month has 28 to 31 days
+		{"P28D", "P1M", false}, {"P29D", "P1M", true}, {"P1M", "P30D", true}, {"P1M", "P31D", false},
+		{"P1M", "P1M", false}, {"P1M", "P2M", false}, {"P2M", "P1M", true}, {"P1Y", "P12M", false}, {"P12M", "P1Y", false}, {"P1Y6M", "P18M", false},
+		{"P1M1D", "P1M", true}, {"P1M", "P1M1D", false}, {"P1Y", "P365D", true}, {"P1Y", "P366D", false},
+		// and what no time.Duration holds
+		{"P300Y", "P400Y", false}, {"P400Y", "P300Y", true}, {"P400Y", "P400Y", false}, {"P400Y", "P4801M", false}, {"PT999999999999H", "P300Y", true},
+		{"P300Y", "PT999999999999H", true}, {"PT1H", "PT999999999999H", false}, {"PT999999999999H", "PT999999999999H", false},
+	} {
+		if got := parse(t, tt.d).MayOutlast(parse(t, tt.other)); got != tt.want {
+			t.Errorf("%s may outlast %s: %t", tt.d, tt.other, got)
+		}
+	}
+	if (iso8601.Duration{}).MayOutlast(parse(t, "PT1S")) || !parse(t, "PT1S").MayOutlast(iso8601.Duration{}) {
+		t.Error("no duration lasts longer than one")
+	}
+}
+
+func TestTheLowerBoundOfADuration(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"PT1S": time.Second, "PT0.5S": 0, "PT1.5H": 90 * time.Minute, "P1M": 28 * 24 * time.Hour, "P1Y": 365 * 24 * time.Hour, "P0.5M": 14 * 24 * time.Hour,
+		"P1Y1M1W1DT1H1M1S": (365+28+8)*24*time.Hour + time.Hour + time.Minute + time.Second, "P293Y": math.MaxInt64 / time.Second * time.Second, "PT999999999999S": math.MaxInt64 / time.Second * time.Second,
+	} {
+		if got := parse(t, text).LowerBound(); got != want {
+			t.Errorf("%s lasts at least %s, want %s", text, got, want)
+		}
+	}
+	if got := (iso8601.Duration{}).LowerBound(); got != 0 {
+		t.Errorf("no duration lasts at least %s", got)
 	}
 }

@@ -99,6 +99,32 @@ func TestALongerDurationNeverEndsEarlier(t *testing.T) {
 	})
 }
 
+func TestWhatMayNotOutlastAnotherNeverDoes(t *testing.T) {
+	never, may := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		texts := rapid.SampledFrom([]string{
+			"PT1S", "PT0.5S", "P28D", "P4W", "P30D", "P31D", "P1M", "P1M1D", "P2M", "P59D", "P62D", "P0.5M", "P1.5M", "P14D", "P12M", "P1Y", "P365D", "P366D", "P0.5Y", "P11M30D", "P1Y1M", "P13M",
+		})
+		a, b := parse(t, texts.Draw(t, "one")), parse(t, texts.Draw(t, "the other"))
+		from := time.Date(rapid.IntRange(1890, 2410).Draw(t, "year"), 1, rapid.IntRange(1, 366).Draw(t, "day"), 23, 59, rapid.IntRange(0, 59).Draw(t, "second"), 0, time.UTC)
+		endA, endB := add(t, a.String(), from), add(t, b.String(), from)
+		if endA.Sub(from) > a.UpperBound() || endA.Sub(from) < a.LowerBound() {
+			t.Errorf("%s from %s lasts %s, out of %s to %s", a, from, endA.Sub(from), a.LowerBound(), a.UpperBound())
+		}
+		if a.MayOutlast(b) {
+			may++
+			return
+		}
+		never++
+		if endA.After(endB) {
+			t.Errorf("%s outlasts %s from %s", a, b, from)
+		}
+	})
+	if may == 0 || never == 0 {
+		t.Errorf("%d may and %d may not: the law was not tried", may, never)
+	}
+}
+
 func TestMonthsAgreeWithTheStandardLibraryWhereNothingIsClamped(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		from := instant(t).UTC().Truncate(time.Second)

@@ -194,6 +194,84 @@ func TestEveryOrderOfEveryChoiceIsKept(t *testing.T) {
 	}
 }
 
+// everyFeatures is every value there is.
+func everyFeatures(t *testing.T) []token.Features {
+	t.Helper()
+	all := []token.Features{token.UnsetFeatures()}
+	var extend func(chosen []string)
+	extend = func(chosen []string) {
+		f, err := token.ParseFeatures(chosen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, f)
+		for _, x := range allFeatures() {
+			if !slices.Contains(chosen, string(x)) {
+				extend(append(slices.Clone(chosen), string(x)))
+			}
+		}
+	}
+	extend([]string{})
+	everything, err := token.ParseFeatures([]string{"*"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(all, everything)
+}
+
+func TestACeilingHoldsWhatIsWithinIt(t *testing.T) {
+	list := func(words ...string) token.Features {
+		f, err := token.ParseFeatures(words)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	unset := token.UnsetFeatures()
+	for _, tt := range []struct {
+		f, ceiling token.Features
+		want       bool
+	}{
+		{list(), list(), true}, {list("flt"), list(), false}, {list(), list("flt"), true},
+		{list("fork"), list("core"), true}, {list("core"), list("crt-view", "fork"), false}, {list("core", "fork"), list("core"), true},
+		{list("core"), list("core", "crt-view", "fork"), true},
+		{unset, unset, true}, {unset, list("*"), true}, {list("*"), unset, true}, {list("*"), list("*"), true}, {list("core"), unset, true},
+		// What is invented later is in no list of today.
+		{list("*"), list("flt", "srt", "core"), false}, {unset, list("flt", "srt", "core", "crt-view", "fork"), false},
+		{token.Features{}, unset, true}, {unset, token.Features{}, false},
+	} {
+		if got := tt.f.Within(tt.ceiling); got != tt.want {
+			t.Errorf("%q within %q: %t", tt.f.Words(), tt.ceiling.Words(), got)
+		}
+	}
+}
+
+func TestWhatBothAllowIsAllThatBothAllow(t *testing.T) {
+	all := everyFeatures(t)
+	if len(all) != 328 {
+		t.Fatalf("%d values, want 326 lists and two", len(all))
+	}
+	for _, a := range all {
+		for _, b := range all {
+			both := a.Intersect(b)
+			if !both.Within(a) || !both.Within(b) {
+				t.Fatalf("%q and %q give %q, which is more than one of them", a.Words(), b.Words(), both.Words())
+			}
+			for _, x := range allFeatures() {
+				if both.Allows(x) != (a.Allows(x) && b.Allows(x)) {
+					t.Fatalf("%q and %q give %q: %s is allowed %t", a.Words(), b.Words(), both.Words(), x, both.Allows(x))
+				}
+			}
+			if both.Given() != (a.Given() || b.Given()) {
+				t.Fatalf("%q and %q: given %t", a.Words(), b.Words(), both.Given())
+			}
+			if a.Given() && a.Within(b) && both != a {
+				t.Fatalf("%q is within %q and becomes %q", a.Words(), b.Words(), both.Words())
+			}
+		}
+	}
+}
+
 func FuzzFeatures(f *testing.F) {
 	for _, list := range []string{
 		`[]`, `null`, `["*"]`, `["*","*"]`, `["*","flt"]`, `["flt","srt"]`, `["core"]`, `["core","fork","crt-view","srt","flt","flt"]`,

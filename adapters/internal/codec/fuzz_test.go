@@ -56,6 +56,8 @@ func FuzzDecodeGroup(f *testing.F) {
 		f.Add("acme", []byte(doc))
 	}
 	f.Add("../x", []byte(strings.ReplaceAll(groupText, "acme", "../x")))
+	f.Add("acme", []byte(strings.Replace(groupText, groupText[strings.Index(groupText, `"policy"`):strings.Index(groupText, `,"tokens"`)], policyText, 1)))
+	f.Add("acme", []byte(strings.Replace(groupText, `}],`, `,`+restrictionText+`}],`, 1)))
 	f.Fuzz(func(t *testing.T, id string, doc []byte) {
 		g, err := codec.DecodeGroup(group.ID(id), doc)
 		if err != nil {

@@ -105,11 +105,18 @@ func TestEveryGroupIsReadBackAsItWasWritten(t *testing.T) {
 			},
 			CreatedAt: times().Draw(t, "created"),
 		}
+		rules := restrictions().Draw(t, "rules")
+		want.Policy.Embeds, want.Policy.Customers, want.Policy.Origins, want.Policy.OriginRequired = rules.Embeds, rules.Customers, rules.Origins, rules.OriginRequired
+		want.Policy.PinnedKey, want.Policy.Mode = rules.PinnedKey, rapid.SampledFrom([]policy.Mode{policy.Reject, policy.Clamp}).Draw(t, "mode")
+		if want.Policy.Features = rules.Features; !rules.LimitFeatures {
+			want.Policy.Features = token.UnsetFeatures()
+		}
 		for _, id := range rapid.SliceOfNDistinct(rapid.String(), 0, 5, rapid.ID).Draw(t, "tokens") {
 			token := apitoken.Token{
 				ID: id, Name: rapid.String().Draw(t, "token name"), Scopes: apitoken.Scopes(rapid.Uint8Range(0, uint8(apitoken.ReadWrite)).Draw(t, "scopes")),
 				CreatedAt: times().Draw(t, "created"), ExpiresAt: times().Draw(t, "expires"),
 			}
+			token.Restriction = restrictions().Draw(t, "restriction")
 			copy(token.Digest[:], rapid.SliceOfN(rapid.Byte(), len(token.Digest), len(token.Digest)).Draw(t, "digest"))
 			want.Tokens = append(want.Tokens, token)
 		}
