@@ -15,6 +15,7 @@ import (
 	"embedseal/domain/key"
 	"embedseal/domain/policy"
 	"embedseal/domain/replay"
+	"embedseal/domain/token"
 )
 
 func times() *rapid.Generator[time.Time] {
