@@ -138,3 +138,38 @@ func TestAStoreThatCannotBeReadIsSaid(t *testing.T) {
 		t.Errorf("the groups: %+v, %v", done, err)
 	}
 }
+
+func TestOfManyReplicasOneRotatesOnEveryStore(t *testing.T) {
+	const replicas = 8
+	eachSite(t, func(t *testing.T, s *site) {
+		if err := s.groups.CreateGroup(t.Context(), group.Group{ID: "acme", Policy: policy.Default(), RotateEvery: duration(t, "P30D")}); err != nil {
+			t.Fatal(err)
+		}
+		old := newKey("old") // made in March
+		if err := s.stores.UpdateRing(t.Context(), "acme", func(r key.Ring) (key.Ring, error) { return r.WithDefault(old) }); err != nil {
+			t.Fatal(err)
+		}
+		clock := &movable{old.CreatedAt.Add(31 * day)}
+		keys := app.NewKeys(s.groups, s.stores, s.custody, newChanges(&journal{}), clock, &dice{}, 0)
+		var all sync.WaitGroup
+		for range replicas {
+			all.Go(func() {
+				done, _, err := app.NewSchedule(s.groups, keys, clock).Run(t.Context())
+				for _, one := range done {
+					// A store that others write to gives up after a few lost races.
+					if one.Err != nil && !errors.Is(one.Err, ports.ErrConflict) {
+						t.Error(one.Err)
+					}
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		ring, err := s.stores.Ring(t.Context(), "acme")
+		if err != nil || ring.Len() != 2 || ring.DefaultID() == "old" || !cmp.Equal(s.custody.there, []key.ID{ring.DefaultID()}) {
+			t.Errorf("the ring has %d keys, the default is %s, the custody keeps %v; %v", ring.Len(), ring.DefaultID(), s.custody.there, err)
+		}
+	})
+}
