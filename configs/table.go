@@ -197,10 +197,10 @@ func clientKeys() []Key {
 		row("api_token_file", "", secretFile(), func(c *Config) *string { return &c.Client.APITokenFile },
 			"A file with the API token, which must exist; empty means the one that init left in the data directory."),
 		row("admin_server", "", optional(baseURL()), func(c *Config) *string { return &c.Client.AdminServer },
-			"The administration listener that the administering verbs ask; empty means the socket."),
+			"The administration listener (TCP) that the verbs which administer a server ask; empty means its socket."),
 		row("operator_token", "", operatorToken(), func(c *Config) *secret.Text { return &c.Client.OperatorToken },
-			"The operator token that they present there."),
+			"What they present there: the operator token, or an API token for its own group."),
 		row("operator_token_file", "", secretFile(), func(c *Config) *string { return &c.Client.OperatorTokenFile },
-			"A file with the operator token, which must exist; empty means that the API token is presented."),
+			"A file with that token, which must exist."),
 	}
 }

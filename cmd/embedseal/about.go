@@ -64,7 +64,7 @@ func (p *program) manCommand() *cobra.Command {
 		Use:     "man [VERB]",
 		Short:   "Print the manual page of the command or of a verb, or write all to a directory",
 		Example: "  embedseal man | man -l -\n  embedseal man serve\n  embedseal man --dir /usr/local/share/man/man1",
-		Args:    cobra.MaximumNArgs(2),
+		Args:    cobra.MaximumNArgs(3),
 	}
 	c.Flags().StringVar(&dir, "dir", "", "write every page to this directory instead")
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -79,7 +79,8 @@ func TestTheManualHasAPageForEveryVerb(t *testing.T) {
 	if o := run(t, "man").want(t, exitOK); !strings.Contains(o.stdout, "Exit codes") {
 		t.Errorf("the page of the command has no exit codes")
 	}
-	if entries, err := os.ReadDir(dir); err != nil || len(entries) != len(verbs())+2 { // config, and the command itself
+	parents := 6 // config, group, group policy, key, token, audit
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != len(verbs())+parents+1 {
 		t.Errorf("%d pages, %v", len(entries), err)
 	}
 	if got := decode[map[string]string](t, run(t, "man", "--dir", dir, "--output", "json").want(t, exitOK)); got["dir"] != dir {
@@ -109,7 +110,10 @@ func TestEveryVerbSpeaksJSON(t *testing.T) {
 	}
 	_, v := fakeVault(t)
 	asked["doctor"] = v.world().run(t, "doctor", "--output", "json").want(t, exitOK)
-	for name := range verbs() {
+	for name, c := range verbs() {
+		if administers(c) { // see TestEveryVerbAsksTheAPIAndShowsItsAnswer
+			continue
+		}
 		o, tried := asked[name]
 		if !tried || !json.Valid([]byte(o.stdout)) || strings.Count(o.stdout, "\n") != 1 || o.stderr != "" {
 			t.Errorf("%s: tried %v, standard output %q, standard error %q", name, tried, o.stdout, o.stderr)

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
 	"embedseal/configs"
 )
 
@@ -49,7 +52,7 @@ func printed() map[string][]string {
 	return map[string][]string{
 		"init":            jsonMembers(reflect.TypeFor[initialised]()),
 		"doctor":          jsonMembers(reflect.TypeFor[diagnosis]()),
-		"serve":           {"address", "store", "data_dir"},
+		"serve":           {"address", "store", "data_dir", "admin_socket"},
 		"mint":            jsonMembers(reflect.TypeFor[mintAnswer]()),
 		"inspect":         jsonMembers(reflect.TypeFor[inspection]()),
 		"config validate": append(jsonMembers(reflect.TypeFor[configs.Fault]()), "valid", "file", "warnings", "faults"),
@@ -60,22 +63,54 @@ func printed() map[string][]string {
 	}
 }
 
+// administers reports whether a verb asks the administration API.
+func administers(c *cobra.Command) bool {
+	return c.Flags().Lookup("admin-socket") != nil && c.Flags().Lookup("log-level") == nil
+}
+
+// schemasOfTheAPI are those of docs/api/openapi.yaml, by name.
+func schemasOfTheAPI(t *testing.T) map[string]bool {
+	t.Helper()
+	var document struct {
+		Components struct {
+			Schemas map[string]any `yaml:"schemas"`
+		} `yaml:"components"`
+	}
+	if err := yaml.Unmarshal([]byte(contents(t, filepath.Join(repository, "docs", "api", "openapi.yaml"))), &document); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for name := range document.Components.Schemas {
+		names[name] = true
+	}
+	return names
+}
+
 func TestTheDocumentationNamesEveryVerbItsFlagsAndItsMembers(t *testing.T) {
 	settings := map[string]bool{"help": true}
 	for _, k := range configs.Keys() {
 		settings[k.Flag()], settings[k.Alias] = true, true
 	}
-	documented, members := sections(t), printed()
+	documented, members, schemas := sections(t), printed(), schemasOfTheAPI(t)
 	for name, c := range verbs() {
 		text, there := documented["embedseal "+name]
 		if !there {
 			t.Errorf("docs/cli.md has no section of %s", name)
 			continue
 		}
+		asksTheAPI := administers(c)
 		for _, f := range flagsOf(c) {
-			if !settings[f.Name] && !strings.Contains(text, "| `--"+f.Name+"` |") {
+			shared := asksTheAPI && regexp.MustCompile("(?m)^\\|.*`--"+f.Name+"`.*\\|").MatchString(documented["Administering a server"])
+			if !settings[f.Name] && !shared && !strings.Contains(text, "| `--"+f.Name+"` |") {
 				t.Errorf("docs/cli.md does not explain %s --%s", name, f.Name)
 			}
+		}
+		if asksTheAPI { // its members are those of the API
+			schema := regexp.MustCompile("JSON[^:\n]*: (?:one )?`([A-Za-z]+)`").FindStringSubmatch(text)
+			if schema == nil || !schemas[schema[1]] && schema[1] != "id" {
+				t.Errorf("docs/cli.md names no schema of what %s prints: %q", name, schema)
+			}
+			continue
 		}
 		if len(members[name]) == 0 {
 			t.Errorf("this test does not know what %s prints", name)

@@ -157,10 +157,16 @@ func start(t *testing.T, environ []string, args ...string) *process {
 // startIn starts any command, as the leader of a group of processes.
 func startIn(t *testing.T, dir string, environ []string, command ...string) *process {
 	t.Helper()
+	return startWith(t, dir, environ, nil, command...)
+}
+
+// startWith is startIn as another user, unless there is none.
+func startWith(t *testing.T, dir string, environ []string, as *syscall.Credential, command ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command(command[0], command[1:]...), ended: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Env = dir, cleanEnvironment(environ...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: as}
 	p.cmd.WaitDelay = 5 * time.Second
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

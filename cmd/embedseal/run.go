@@ -19,6 +19,8 @@ type program struct {
 	args, environ  []string
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	// terminal says whether somebody sees a question and can answer it; nil looks.
+	terminal func() bool
 
 	// output is --output: text or json.
 	output string
@@ -73,7 +75,7 @@ func (p *program) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&p.output, "output", "text", "what is printed: text for people, json for programs")
 	root.PersistentFlags().StringVar(&p.configFile, "config", "", "configuration file (YAML); also EMBEDSEAL_CONFIG")
 	root.AddCommand(p.serveCommand(), p.initCommand(), p.mintCommand(), p.inspectCommand(),
-		p.doctorCommand(),
+		p.groupCommand(), p.keyCommand(), p.tokenCommand(), p.auditCommand(), p.statusCommand(), p.doctorCommand(),
 		p.configCommand(), p.versionCommand(), p.completionCommand(), p.manCommand())
 	for _, c := range root.Commands() {
 		if c.Args == nil && !c.HasSubCommands() {

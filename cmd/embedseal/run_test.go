@@ -18,6 +18,8 @@ type world struct {
 	environ []string
 	stdin   string
 	stdout  io.Writer // a buffer when nil
+	// terminal: somebody sees what is asked, and stdin is what they type.
+	terminal bool
 }
 
 // run runs the program in process, with nothing around it.
@@ -40,7 +42,7 @@ func (w world) program(stdout, stderr io.Writer, args []string) *program {
 	}
 	return &program{
 		version: "v1.2.3", self: "embedseal", args: args, environ: w.environ,
-		stdin: strings.NewReader(w.stdin), stdout: stdout, stderr: stderr,
+		stdin: strings.NewReader(w.stdin), stdout: stdout, stderr: stderr, terminal: func() bool { return w.terminal },
 	}
 }
 
