@@ -17,15 +17,18 @@ import (
 // maxAnswer is the largest answer that is read, in bytes.
 const maxAnswer = 1 << 20
 
-// ask sends one mint request to the public endpoint. An answer that is a
-// problem is no error: the caller shows it.
-func ask(ctx context.Context, server string, apiToken secret.Text, body []byte) (mintAnswer, error) {
+// mintPath is where tokens are made.
+const mintPath = "/api/generate_jwt/"
+
+// ask sends one request to a path of the public endpoint. An answer that is a
+// problem is no error: the caller shows it. data is the whole answer.
+func ask(ctx context.Context, server, path string, apiToken secret.Text, body []byte) (answer mintAnswer, data []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	address := strings.TrimSuffix(server, "/") + "/api/generate_jwt/"
+	address := strings.TrimSuffix(server, "/") + path
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
-		return mintAnswer{}, fmt.Errorf("ask %s: %w", server, err)
+		return mintAnswer{}, nil, fmt.Errorf("ask %s: %w", server, err)
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Explo-Authorization", "Token "+apiToken.Reveal())
@@ -34,16 +37,15 @@ func ask(ctx context.Context, server string, apiToken secret.Text, body []byte) 
 	}}
 	response, err := client.Do(request)
 	if err != nil {
-		return mintAnswer{}, fmt.Errorf("ask %s: %w; is the server running? (embedseal serve, or --server URL)", server, err)
+		return mintAnswer{}, nil, fmt.Errorf("ask %s: %w; is the server running? (embedseal serve, or --server URL)", server, err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	data, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	data, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return mintAnswer{}, fmt.Errorf("read the answer of %s: %w", server, err)
+		return mintAnswer{}, nil, fmt.Errorf("read the answer of %s: %w", server, err)
 	}
-	var answer mintAnswer
 	if err := json.Unmarshal(data, &answer); err != nil || answer.Success != 1 && answer.Code == "" {
-		return mintAnswer{}, fmt.Errorf("%s answers %s, and not as an embedseal server does; check --server", server, response.Status)
+		return mintAnswer{}, nil, fmt.Errorf("%s answers %s, and not as an embedseal server does; check --server", server, response.Status)
 	}
-	return answer, nil
+	return answer, data, nil
 }

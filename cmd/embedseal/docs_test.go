@@ -53,7 +53,7 @@ func printed() map[string][]string {
 		"init":            jsonMembers(reflect.TypeFor[initialised]()),
 		"doctor":          jsonMembers(reflect.TypeFor[diagnosis]()),
 		"serve":           {"address", "store", "data_dir", "admin_socket"},
-		"mint":            jsonMembers(reflect.TypeFor[mintAnswer]()),
+		"mint":            append(jsonMembers(reflect.TypeFor[mintAnswer]()), jsonMembers(reflect.TypeFor[dryRunAnswer]())...),
 		"inspect":         jsonMembers(reflect.TypeFor[inspection]()),
 		"config validate": append(jsonMembers(reflect.TypeFor[configs.Fault]()), "valid", "file", "warnings", "faults"),
 		"config show":     jsonMembers(reflect.TypeFor[configs.Setting]()),

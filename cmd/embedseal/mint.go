@@ -30,13 +30,15 @@ type mintRequest struct {
 func (p *program) mintCommand() *cobra.Command {
 	var request mintRequest
 	var features []string
-	var noFeatures, disable bool
+	var noFeatures, disable, dry bool
 	c := &cobra.Command{
 		Use:   "mint",
 		Short: "Ask the running server for an embed token",
 		Long: "mint sends one request to the public endpoint and prints the token. It uses the API token of\n" +
-			"api_token or api_token_file, or else DATA-DIR/api-token.",
-		Example: "  embedseal mint --provided-id customer_1 --embed-id abcde --expiration PT1H",
+			"api_token or api_token_file, or else DATA-DIR/api-token. With --dry-run it makes no token and\n" +
+			"shows what would be in one, or which rules say no.",
+		Example: "  embedseal mint --provided-id customer_1 --embed-id abcde --expiration PT1H\n" +
+			"  embedseal mint --provided-id customer_1 --embed-id abcde --expiration P90D --dry-run",
 	}
 	flags := c.Flags()
 	flags.StringVar(&request.ProvidedID, "provided-id", "", "id of the customer (required)")
@@ -48,6 +50,7 @@ func (p *program) mintCommand() *cobra.Command {
 	flags.StringSliceVar(&features, "feature", nil, "allowed report-builder feature, repeatable: flt, srt, core, crt-view, fork, or * alone")
 	flags.BoolVar(&noFeatures, "no-features", false, "allow no report-builder editing at all: an empty list")
 	flags.BoolVar(&disable, "disable-editing", false, "disable_editable_section_editing")
+	flags.BoolVar(&dry, "dry-run", false, "make no token: show what would be in it, or which rules say no")
 	c.MarkFlagsMutuallyExclusive("feature", "no-features")
 	load := p.settings(c, clientKeys()...)
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -76,8 +79,11 @@ func (p *program) mintCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("write the request: %w", err)
 			}
-			answer, err := ask(c.Context(), cfg.Client.Server, apiToken, body)
-			if err != nil {
+			if dry {
+				return p.tryOut(c.Context(), cfg.Client.Server, apiToken, body)
+			}
+			var answer mintAnswer
+			if answer, _, err = ask(c.Context(), cfg.Client.Server, mintPath, apiToken, body); err != nil {
 				return err
 			}
 			return p.showMinted(answer)
@@ -106,6 +112,9 @@ func (p *program) showMinted(a mintAnswer) error {
 			return p.printJSON(a)
 		}
 		p.say("%s", a.JWT)
+		for _, w := range a.Warnings {
+			p.warn("warning: %s", w)
+		}
 		return nil
 	}
 	refused := &failed{code: exitRefused, err: errors.New(a.explain())}
@@ -128,6 +137,8 @@ type mintAnswer struct {
 	Detail    string        `json:"detail,omitempty"`
 	RequestID string        `json:"request_id,omitempty"`
 	Errors    []answerFault `json:"errors,omitempty"`
+	// Warnings are what was asked for and not given.
+	Warnings []answerFault `json:"warnings,omitempty"`
 }
 
 type answerFault struct {
@@ -136,10 +147,15 @@ type answerFault struct {
 	Detail string `json:"detail"`
 }
 
+// String is the fault for people, with the flag to look at.
+func (f answerFault) String() string {
+	return fmt.Sprintf("%s: %s (%s)%s", f.Field, f.Detail, f.Code, flagFor(f.Field))
+}
+
 func (a mintAnswer) explain() string {
 	text := fmt.Sprintf("the server refused: %d %s: %s", a.Status, a.Code, a.Detail)
 	for _, f := range a.Errors {
-		text += fmt.Sprintf("\n  %s: %s (%s)%s", f.Field, f.Detail, f.Code, flagFor(f.Field))
+		text += "\n  " + f.String()
 	}
 	return text + "\n  request id " + a.RequestID
 }

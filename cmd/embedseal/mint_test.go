@@ -164,7 +164,7 @@ func TestMintHasNoFurtherFlag(t *testing.T) {
 	for _, tried := range []string{"key-id", "expiration", "chart-id", "embed-origin", "feature", "no-features", "disable-editing"} {
 		delete(named, tried)
 	}
-	for _, other := range []string{"provided-id", "embed-id", "help", "server", "api-token-file", "data-dir"} {
+	for _, other := range []string{"provided-id", "embed-id", "help", "server", "api-token-file", "data-dir", "dry-run"} {
 		delete(named, other)
 	}
 	if len(named) != 0 {
@@ -189,6 +189,71 @@ func TestARefusalIsShownWithItsFields(t *testing.T) {
 	}
 	run(t, append(base, "--chart-id", "x")...).want(t, exitRefused, "403 policy_refused", "chart_id: ")
 	run(t, append(base, "--key-id", "11111111-1111-4111-8111-111111111111")...).want(t, exitRefused, "404 unknown_key")
+}
+
+func TestADryRunShowsWhatWouldBeInTheTokenAndMakesNothing(t *testing.T) {
+	dir := t.TempDir()
+	rules := policy.Default()
+	rules.Mode, rules.Embeds = policy.Clamp, []policy.Glob{"e*"}
+	fixture(t, dir, storeBbolt, rules)
+	s := serve(t, "--data-dir", dir)
+	dry := []string{"mint", "--server", "http://" + s.address, "--data-dir", dir, "--provided-id", "c", "--dry-run", "--expiration", "P31D", "--embed-id"}
+
+	o := run(t, append(dry, "e1")...).want(t, exitOK)
+	for _, says := range []string{
+		"Allowed   yes; no token was made\n", "\nKey       the group's default key, which would be made first\n", "\nClaims    {\"cst\":\"c\",\"dsh\":\"e1\",\"exp\":",
+		"\nLifetime  720h0m0s, until 20", "\nCut       expiration: ", "P30D", "(lifetime_too_long)",
+	} {
+		if !strings.Contains(o.stdout, says) {
+			t.Errorf("it does not say %q:\n%s", says, o.stdout)
+		}
+	}
+	o = run(t, append(dry, "x1")...).want(t, exitRefused)
+	if !strings.HasPrefix(o.stdout, "Allowed   no; no token was made\n  embed_id: ") || !strings.Contains(o.stdout, "(embed_not_allowed)") || o.stderr != "" {
+		t.Errorf("refused with\n%s%s", o.stdout, o.stderr)
+	}
+	shown := decode[dryRunAnswer](t, run(t, append(dry, "x1", "--output", "json")...).want(t, exitRefused))
+	if shown.Allowed || !shown.DryRun || shown.KeyID != nil || len(shown.Errors) != 1 || shown.Errors[0].Code != "embed_not_allowed" || string(shown.Claims) != "null" {
+		t.Errorf("as JSON: %+v", shown)
+	}
+	shown = decode[dryRunAnswer](t, run(t, append(dry, "e1", "--output", "json")...).want(t, exitOK))
+	if !shown.Allowed || shown.Success != 1 || shown.Errors == nil || len(shown.Warnings) != 1 {
+		t.Errorf("as JSON: %+v", shown)
+	}
+	run(t, append(dry, "e1", "--key-id", "no/key")...).want(t, exitRefused, "400 invalid_request", "key_id: ")
+	s.stop(t)
+	if ring := ringOf(t, dir, storeBbolt); ring.Len() != 0 {
+		t.Errorf("there are %d keys now", ring.Len())
+	}
+}
+
+func TestWhatThePolicyCutsIsAWarningBesideTheToken(t *testing.T) {
+	dir := t.TempDir()
+	rules := policy.Default()
+	rules.Mode = policy.Clamp
+	fixture(t, dir, storeBbolt, rules)
+	s := serve(t, "--data-dir", dir)
+	mint := []string{"mint", "--server", "http://" + s.address, "--data-dir", dir, "--provided-id", "c", "--embed-id", "e", "--expiration", "P31D"}
+	o := run(t, mint...).want(t, exitOK)
+	if !strings.HasPrefix(o.stderr, "warning: expiration: ") || strings.Count(o.stderr, "\n") != 1 || strings.Count(o.stdout, "\n") != 1 || !strings.HasPrefix(o.stdout, "eyJ") {
+		t.Errorf("standard output %q, standard error %q", o.stdout, o.stderr)
+	}
+	if shown := decode[mintAnswer](t, run(t, append(mint, "--output", "json")...).want(t, exitOK)); shown.JWT == "" || len(shown.Warnings) != 1 {
+		t.Errorf("as JSON: %+v", shown)
+	}
+}
+
+func TestADryRunThatAServerOfBeforeTakesForAMintShowsNoToken(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	initialise(t, dir, storeBbolt)
+	before := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte(`{"success": 1, "jwt": "eyJhbGciOiJkaXIi"}`))
+	}))
+	t.Cleanup(before.Close)
+	o := run(t, "mint", "--server", before.URL, "--data-dir", dir, "--provided-id", "c", "--embed-id", "e", "--dry-run").want(t, exitFailure, "does not know dry runs")
+	if strings.Contains(o.stdout+o.stderr, "eyJ") {
+		t.Errorf("it shows the token:\n%s%s", o.stdout, o.stderr)
+	}
 }
 
 func TestMintTakesItsTokenFromWhereItIsTold(t *testing.T) {

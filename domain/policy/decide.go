@@ -137,7 +137,7 @@ func (j *judge) key(asked key.ID) key.ID {
 		return asked
 	}
 	if asked != "" {
-		j.tooMuch(token.FieldKeyID, RuleKey, whose+" is pinned to another key", "that one was used")
+		j.tooMuch(token.FieldKeyID, RuleKey, whose+" is pinned to another key", "that one is used")
 	}
 	return pinned
 }
@@ -171,7 +171,7 @@ func (j *judge) expiry(request token.Request, issued time.Time) time.Time {
 	}
 	if said {
 		j.tooMuch(token.FieldExpiration, RuleMaxLifetime,
-			fmt.Sprintf("is longer than the maximum lifetime %s of %s", longest, whose), "it was cut to that")
+			fmt.Sprintf("is longer than the maximum lifetime %s of %s", longest, whose), "cut to that")
 	}
 	return latest
 }
@@ -203,7 +203,7 @@ func (j *judge) features(asked token.Features) token.Features {
 	if words := ceiling.Words(); len(words) > 0 {
 		allowed = strings.Join(words, ", ")
 	}
-	j.tooMuch(token.FieldFeatures, RuleFeature, "asks for more than is allowed, which is "+allowed, "the rest was left out")
+	j.tooMuch(token.FieldFeatures, RuleFeature, "asks for more than is allowed, which is "+allowed, "the rest is left out")
 	return asked.Intersect(ceiling)
 }
 
@@ -219,7 +219,7 @@ func (j *judge) origin(asked token.Origin) token.Origin {
 			j.refuse(token.FieldEmbedOrigin, RuleOriginRequired, why)
 			return asked
 		}
-		j.tooMuch(token.FieldEmbedOrigin, RuleOriginRequired, why, "the only allowed one was put in")
+		j.tooMuch(token.FieldEmbedOrigin, RuleOriginRequired, why, "the only allowed one is put in")
 		return only
 	}
 	switch {
