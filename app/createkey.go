@@ -118,7 +118,7 @@ func (k *Keys) add(ctx context.Context, call Call, by Actor, at moment, a additi
 	err = k.changes.Run(ctx, call, by, what, func(ctx context.Context, e *audit.Event) error {
 		fresh, err := a.draw(ctx, g, a.ID)
 		if err != nil {
-			return fmt.Errorf("create key %s of %s: %w", a.ID, g, err)
+			return notDrawn(g, a.ID, err)
 		}
 		fresh.CreatedAt, fresh.Label, fresh.Note, fresh.Creation = at.now.Truncate(time.Second), a.Label, a.Note, a.Mark
 		var refused error
@@ -155,6 +155,19 @@ func (a addition) check(ring key.Ring) error {
 		return key.ErrFull
 	}
 	return nil
+}
+
+// notDrawn is why a custody made no key. Of an id that it has already, or cannot
+// have, the ring could say the same.
+func notDrawn(g group.ID, id key.ID, err error) error {
+	what := fmt.Sprintf("create key %s of %s", id, g)
+	switch {
+	case errors.Is(err, ports.ErrExists):
+		return fmt.Errorf("%s: %w: %s", what, key.ErrTaken, err.Error())
+	case errors.Is(err, ports.ErrCustody):
+		return fmt.Errorf("%s: %w: %s", what, key.ErrInvalid, err.Error())
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 // into puts the fresh key into a ring.

@@ -635,6 +635,17 @@ func TestWhatTheRingDidNotTakeIsGivenBack(t *testing.T) {
 	}
 }
 
+func TestAnIDThatTheCustodyHasOrCannotHaveIsTheCallersFault(t *testing.T) {
+	for answer, want := range map[error]error{ports.ErrExists: key.ErrTaken, ports.ErrCustody: key.ErrInvalid, ports.ErrSealed: ports.ErrSealed} {
+		b := govern(t)
+		b.vault.createErr = fmt.Errorf("vault: create: %w", answer)
+		_, err := b.keys.Create(t.Context(), call(), operator(), "acme", app.NewKey{ID: "k1"})
+		if !errors.Is(err, want) || want != answer && errors.Is(err, answer) {
+			t.Errorf("%v: got %v, want %v", answer, err, want)
+		}
+	}
+}
+
 func mark(t *testing.T, once, request string) replay.Mark {
 	t.Helper()
 	m, err := replay.Of(once, "keys/acme", []byte(request))

@@ -110,7 +110,8 @@ func (m moment) endOf(overlap *iso8601.Duration) (time.Time, error) {
 // errTurned ends a scheduled rotation that another process was faster with.
 var errTurned = fmt.Errorf("%w: the default key that was due has been replaced", ports.ErrConflict)
 
-// scheduled rotates if due is still the default. It reports whether it did.
+// scheduled rotates if due is still the default. It reports whether it did; that
+// others were faster, in a race for the ring too, is no error.
 func (k *Keys) scheduled(ctx context.Context, by Actor, g group.ID, due key.ID) (Rotated, bool, error) {
 	at, err := k.enter(ctx, by, ToWrite, g)
 	if err != nil {
@@ -122,7 +123,7 @@ func (k *Keys) scheduled(ctx context.Context, by Actor, g group.ID, due key.ID) 
 		}
 		return nil
 	})
-	if errors.Is(err, errTurned) {
+	if errors.Is(err, ports.ErrConflict) {
 		return Rotated{}, false, nil
 	}
 	return done, err == nil, err

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"time"
 
 	"embedseal/adapters/httpapi"
 	"embedseal/app"
+	"embedseal/ports"
 )
 
 // codes name in the audit log what is answered.
@@ -47,6 +49,8 @@ func rotateOnSchedule(ctx context.Context, s *app.Schedule, log *slog.Logger) {
 		}
 		for _, t := range done {
 			switch {
+			case errors.Is(t.Err, ports.ErrReadOnly):
+				log.Warn("a key is due for rotation, and this server may not write; one that may has to run", "group", string(t.Group), "key_id", string(t.Due))
 			case t.Err != nil:
 				log.Error("a key is due for rotation and could not be replaced; it will be tried again",
 					"group", string(t.Group), "key_id", string(t.Due), "error", t.Err)
