@@ -37,6 +37,9 @@ type AdminConfig struct {
 
 	// Version, Store and Custody are what /admin/v1/status says of the process.
 	Version, Store, Custody string
+	// Page is what GET answers beside the API, by path, to whoever may connect and to
+	// browsers, too: see package apipage. Nothing of it is secret.
+	Page map[string]http.Handler
 }
 
 // OperatorToken is an operator token as it is kept: its digest.
@@ -161,6 +164,9 @@ func (a *Admin) handler() http.Handler {
 	for _, r := range a.routes() {
 		path := strings.NewReplacer("{", ":", "}", "").Replace(r.path)
 		engine.Handle(r.method, path, func(c *gin.Context) { a.answer(c, r) })
+	}
+	for path, page := range a.cfg.Page {
+		engine.GET(path, gin.WrapH(page))
 	}
 	return engine
 }

@@ -10,9 +10,11 @@ import (
 
 	"embedseal/adapters/entropy"
 	"embedseal/adapters/httpapi"
+	"embedseal/adapters/httpapi/apipage"
 	"embedseal/adapters/httpapi/apispec"
 	"embedseal/adapters/memory"
 	"embedseal/app"
+	"embedseal/docs/api"
 	"embedseal/domain/apitoken"
 	"embedseal/domain/group"
 	"embedseal/domain/policy"
@@ -50,6 +52,11 @@ func govern(t *testing.T, changes ...func(*governed)) *governed {
 		clock: &clock{now: time.Date(2026, 1, 31, 10, 0, 0, 500e6, time.UTC)},
 		audit: &recorder{}, meter: &meter{answers: map[string]int{}}, logs: &logbook{},
 	}
+	page, err := apipage.New(api.Document())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.config.Page = page.Handlers()
 	before := s.setup
 	for _, change := range changes {
 		change(s)

@@ -15,10 +15,12 @@ import (
 	"embedseal/adapters/auditlog"
 	"embedseal/adapters/datadir"
 	"embedseal/adapters/httpapi"
+	"embedseal/adapters/httpapi/apipage"
 	"embedseal/adapters/metrics"
 	"embedseal/adapters/vault"
 	"embedseal/app"
 	"embedseal/configs"
+	"embedseal/docs/api"
 	"embedseal/ports"
 )
 
@@ -119,6 +121,11 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 		cfg.Admin.Socket = datadir.At(temporary).Path(datadir.AdminSocket)
 	}
 	administered := adminConfig(cfg, p.version)
+	page, err := apipage.New(api.Document())
+	if err != nil {
+		return err
+	}
+	administered.Page = page.Handlers()
 	if cfg.Admin.Socket == "" && !httpapi.FitsSocket(administered.Socket) { // nobody asked for it: no reason not to mint
 		log.Warn("there is no administration socket: its path would be longer than a socket takes; name another with admin.socket", "path", administered.Socket)
 		administered.Socket = ""

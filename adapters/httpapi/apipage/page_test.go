@@ -1,0 +1,127 @@
+package apipage_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"embedseal/adapters/httpapi/apipage"
+	"embedseal/docs/api"
+)
+
+// served is what is answered under each path.
+func served(t *testing.T, document []byte) map[string]*httptest.ResponseRecorder {
+	t.Helper()
+	p, err := apipage.New(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]*httptest.ResponseRecorder{}
+	for path, handler := range p.Handlers() {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		all[path] = w
+	}
+	return all
+}
+
+func TestThePageLoadsItsOwnFilesAndNothingElse(t *testing.T) {
+	all := served(t, api.Document())
+	page := all["/"].Body.String()
+	for _, match := range regexp.MustCompile(`\s(?:src|href)="([^"]*)"`).FindAllStringSubmatch(page, -1) {
+		if target, inside := strings.CutPrefix(match[1], "#"); inside {
+			if !strings.Contains(page, ` id="`+target+`"`) {
+				t.Errorf("a link to %s, which is not there", match[1])
+			}
+		} else if all[match[1]] == nil {
+			t.Errorf("the page wants %s, which is not served", match[1])
+		}
+	}
+	if found := regexp.MustCompile(`(?i)<script|<style|\sstyle=|\son[a-z]+=|javascript:|<iframe|<form`).FindString(page); found != "" {
+		t.Errorf("the page has %q", found)
+	}
+	if ids := regexp.MustCompile(`\sid="([^"]*)"`).FindAllStringSubmatch(page, -1); len(ids) < 100 {
+		t.Errorf("only %d places", len(ids))
+	} else {
+		seen := map[string]bool{}
+		for _, id := range ids {
+			if seen[id[1]] {
+				t.Errorf("two places are called %s", id[1])
+			}
+			seen[id[1]] = true
+		}
+	}
+	if all["/admin/v1/openapi.yaml"].Body.String() != string(api.Document()) {
+		t.Error("the document is served otherwise than it is")
+	}
+}
+
+func TestEveryFileHasTheHeadersOfThePage(t *testing.T) {
+	for path, w := range served(t, api.Document()) {
+		for name, want := range map[string]string{
+			"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+			"Referrer-Policy":         "no-referrer", "Cross-Origin-Opener-Policy": "same-origin",
+			"Cross-Origin-Resource-Policy": "same-origin", "X-Frame-Options": "DENY",
+		} {
+			if got := w.Header().Get(name); got != want {
+				t.Errorf("%s: %s is %q", path, name, got)
+			}
+		}
+		if cached := w.Header().Get("Cache-Control") != ""; cached != strings.HasPrefix(path, "/reference/") {
+			t.Errorf("%s: Cache-Control is %q", path, w.Header().Get("Cache-Control"))
+		}
+	}
+}
+
+func TestThePageShowsWhatADeveloperNeeds(t *testing.T) {
+	page := served(t, api.Document())["/"].Body.String()
+	for _, want := range []string{
+		"curl -sS -X POST http://127.0.0.1:8080/api/generate_jwt/ \\\n  -H &#34;Explo-Authorization: Token $API_TOKEN&#34; \\\n",
+		"curl -sS --unix-socket data/admin.sock -X PATCH http://localhost/admin/v1/groups/production \\\n",
+		"&#34;provided_id&#34;: &#34;customer_1&#34;",
+		"<code>not_safe_to_destroy</code>", "<code>Idempotency-Replayed</code>",
+		`<a href="#schema-KeyID">KeyID</a> or null`, "1 to 512 characters",
+		"The id of your customer.", // the words beside a reference, not those behind it
+		"<code>listeners[].address</code>",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not have %s", want)
+		}
+	}
+}
+
+// The document is ours; what it says is escaped all the same.
+func TestTextOfTheDocumentIsText(t *testing.T) {
+	const hostile = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+	document := string(api.Document())
+	for _, place := range []string{
+		"summary: Make an embed token\n", "description: The id of the group.\n", "name: Mint\n", "pattern: '^[a-z0-9-]{1,40}$'", "provided_id: customer_1\n",
+		"    Three listeners, and nothing of one is served on another:\n",
+	} {
+		if !strings.Contains(document, place) {
+			t.Fatalf("the document has no %q", place)
+		}
+		key, _, found := strings.Cut(place, ": ")
+		changed := key + ": \"`" + hostile + "` **" + hostile + "** " + hostile + "\"\n"
+		if !found {
+			changed = "    " + hostile + " `" + hostile + "`\n"
+		}
+		page := served(t, []byte(strings.Replace(document, place, changed, 1)))["/"].Body.String()
+		if strings.Contains(page, "<script") || strings.Contains(page, "<img src=x") {
+			t.Errorf("%q: the page has the script", place)
+		}
+		if !strings.Contains(page, "&lt;script&gt;") && !strings.Contains(page, `\u003cscript`) {
+			t.Errorf("%q: the page does not have the text", place)
+		}
+	}
+}
+
+func TestWhatIsNoDocumentIsRefused(t *testing.T) {
+	for _, text := range []string{"", "[]", "x: [", "openapi: 3.1.1\n"} {
+		if _, err := apipage.New([]byte(text)); err == nil {
+			t.Errorf("%q is accepted", text)
+		}
+	}
+}
