@@ -14,6 +14,7 @@ import (
 	"embedseal/domain/audit"
 	"embedseal/domain/group"
 	"embedseal/domain/iso8601"
+	"embedseal/domain/key"
 	"embedseal/domain/policy"
 	"embedseal/domain/replay"
 	"embedseal/domain/secret"
@@ -197,8 +198,9 @@ type TokenPatch struct {
 	// ExpiresAt may be zero: never.
 	ExpiresAt *time.Time
 	Networks  *[]netip.Prefix
-	// Restriction may be zero: the token may do what its group allows.
-	Restriction *policy.Restriction
+	// Restrict makes the restriction of the one before; a zero one lets the token do
+	// what its group allows. It may run more than once.
+	Restrict func(policy.Restriction) policy.Restriction
 }
 
 // Update changes what a token may do, from its next use on.
@@ -210,9 +212,11 @@ func (s *Tokens) Update(ctx context.Context, call Call, by Actor, id group.ID, t
 	if err := by.May(ToWrite, id); err != nil {
 		return TokenView{}, err
 	}
-	if patch.Restriction != nil {
-		if err := s.pinnable(ctx, id, *patch.Restriction); err != nil {
-			return TokenView{}, err
+	var ring key.Ring
+	if patch.Restrict != nil {
+		var err error
+		if ring, err = s.keys.Ring(ctx, id); err != nil {
+			return TokenView{}, fmt.Errorf("read ring of %s: %w", id, err)
 		}
 	}
 	event := audit.Event{Action: audit.ActionUpdateToken, Group: string(id), Target: token}
@@ -223,14 +227,20 @@ func (s *Tokens) Update(ctx context.Context, call Call, by Actor, id group.ID, t
 			if err != nil {
 				return g, err
 			}
-			if t, err = patch.apply(t, s.clock.Now()); err != nil {
+			pinned, now := t.Restriction.PinnedKey, s.clock.Now()
+			if t, err = patch.apply(t, now); err != nil {
 				return g, err
 			}
 			if err := by.mayGrant(t); err != nil {
 				return g, err
 			}
-			if patch.Restriction != nil {
+			if patch.Restrict != nil {
 				if err := narrower(g, t.Restriction); err != nil {
+					return g, err
+				}
+			}
+			if t.Restriction.PinnedKey != pinned {
+				if err := pinnable(ring, t.Restriction.PinnedKey, now); err != nil {
 					return g, err
 				}
 			}
@@ -260,8 +270,8 @@ func (p TokenPatch) apply(t apitoken.Token, now time.Time) (apitoken.Token, erro
 	if p.Networks != nil {
 		t.Networks = *p.Networks
 	}
-	if p.Restriction != nil {
-		t.Restriction = *p.Restriction
+	if p.Restrict != nil {
+		t.Restriction = p.Restrict(t.Restriction)
 	}
 	return t, nil
 }

@@ -74,6 +74,10 @@ type Admin struct {
 
 // Governance is what there is to administer with.
 type Governance struct {
+	Groups    *app.Groups
+	Keys      *app.Keys
+	Tokens    *app.Tokens
+	Auditing  *app.Auditing
 	Overviews *app.Overviews
 }
 
@@ -149,9 +153,12 @@ type route struct {
 	method, path string
 	// action is what a refusal is recorded as.
 	action audit.Action
+	// need is the right that it takes, in the group of the path or, where that names
+	// none, everywhere. Zero leaves the question to the use-case.
+	need app.Right
+	do   func(*exchange) (reply, error)
 	// query are the parameters that it knows.
 	query []string
-	do    func(*exchange) (reply, error)
 }
 
 // handler is all routes, in the order of what happens to a request.
@@ -173,9 +180,55 @@ func (a *Admin) handler() http.Handler {
 
 // routes is the API. docs/api/openapi.yaml describes it.
 func (a *Admin) routes() []route {
-	return []route{
-		{http.MethodGet, "/admin/v1/status", audit.ActionRead, nil, a.status},
+	const (
+		get, post, put    = http.MethodGet, http.MethodPost, http.MethodPut
+		patch, remove     = http.MethodPatch, http.MethodDelete
+		one               = groupsPath + "/{group}"
+		keys, tokens      = one + "/keys", one + "/tokens"
+		oneKey, oneToken  = keys + "/{key}", tokens + "/{token}"
+		limit, after, yes = paramLimit, paramAfter, "force"
+	)
+	k := a.use.Keys
+	routes := []route{
+		{get, "/admin/v1/status", audit.ActionRead, app.ToRead, a.status, nil},
+
+		{get, groupsPath, audit.ActionRead, 0, a.listGroups, []string{limit, after}},
+		{post, groupsPath, audit.ActionCreateGroup, app.ToWrite, a.createGroup, nil},
+		{get, one, audit.ActionRead, app.ToRead, a.showGroup, nil},
+		{patch, one, audit.ActionUpdateGroup, app.ToWrite, a.updateGroup, nil},
+		{remove, one, audit.ActionDeleteGroup, app.ToWrite, a.deleteGroup, []string{yes}},
+		{get, one + "/policy", audit.ActionRead, app.ToRead, a.showPolicy, nil},
+		{put, one + "/policy", audit.ActionUpdatePolicy, app.ToWrite, a.replacePolicy, nil},
+		{patch, one + "/policy", audit.ActionUpdatePolicy, app.ToWrite, a.updatePolicy, nil},
+
+		{get, keys, audit.ActionRead, app.ToRead, a.listKeys, []string{limit, after}},
+		{post, keys, audit.ActionCreateKey, app.ToWrite, a.createKey, nil},
+		{post, one + "/rotate", audit.ActionRotateKey, app.ToWrite, a.rotate, nil},
+		{get, oneKey, audit.ActionRead, app.ToRead, a.showKey, nil},
+		{patch, oneKey, audit.ActionUpdateKey, app.ToWrite, a.updateKey, nil},
+		{remove, oneKey, audit.ActionDestroyKey, app.ToWrite, a.destroyKey, []string{yes}},
+		{post, oneKey + "/default", audit.ActionDefaultKey, app.ToWrite, a.step(k.SetDefault), nil},
+		{post, oneKey + "/retire", audit.ActionRetireKey, app.ToWrite, a.step(k.Retire), nil},
+		{post, oneKey + "/disable", audit.ActionDisableKey, app.ToWrite, a.step(k.Disable), nil},
+		{post, oneKey + "/enable", audit.ActionEnableKey, app.ToWrite, a.step(k.Enable), nil},
+		{post, oneKey + "/reveal", audit.ActionRevealKey, app.ToReveal, a.revealKey, nil},
+		{get, oneKey + "/jwk", audit.ActionExportKey, app.ToReveal, a.exportKey, nil},
+
+		{get, tokens, audit.ActionRead, app.ToRead, a.listTokens, []string{limit, after}},
+		{post, tokens, audit.ActionCreateToken, app.ToWrite, a.createToken, nil},
+		{get, oneToken, audit.ActionRead, app.ToRead, a.showToken, nil},
+		{patch, oneToken, audit.ActionUpdateToken, app.ToWrite, a.updateToken, nil},
+		{remove, oneToken, audit.ActionRevokeToken, app.ToWrite, a.revokeToken, nil},
+		{post, oneToken + "/refresh", audit.ActionRefreshToken, app.ToWrite, a.refreshToken, nil},
 	}
+	if a.use.Auditing == nil {
+		return routes
+	}
+	return append(routes, []route{
+		{get, "/admin/v1/audit/records", audit.ActionRead, 0, a.searchAudit, searchParameters()},
+		{post, "/admin/v1/audit/verify", audit.ActionAuditVerify, app.ToRead, a.verifyAudit, nil},
+		{get, "/admin/v1/audit/key", audit.ActionRevealAuditKey, app.ToReveal, a.auditKey, nil},
+	}...)
 }
 
 // measure counts the answers, under the template of their route.
@@ -200,11 +253,10 @@ func template(path string) string {
 func (a *Admin) answer(c *gin.Context, r route) {
 	x := &exchange{Context: c, call: call(c), what: app.Refusal{Action: r.action}}
 	out, err := a.attempt(x, r)
-	if err != nil {
-		a.refuse(c, x.by, x.what, err)
-		return
+	if err == nil {
+		err = out.write(c)
 	}
-	if err := out.write(c); err != nil {
+	if err != nil {
 		a.refuse(c, x.by, x.what, err)
 	}
 }
@@ -214,11 +266,13 @@ func (a *Admin) attempt(x *exchange, r route) (reply, error) {
 		x.what.Action = audit.ActionRequest
 		return reply{}, err
 	}
-	if err := x.takePath(); err != nil {
+	x.takePath()
+	if err := x.may(r.need); err != nil {
 		return reply{}, err
 	}
 	if err := x.takeQuery(r.query); err != nil {
 		return reply{}, err
 	}
-	return r.do(x)
+	out, err := r.do(x)
+	return out, ofPath(err)
 }

@@ -168,6 +168,9 @@ func TestEveryCodeAndEveryFaultIsSeenInATest(t *testing.T) {
 			faults[code] = true
 		}
 	}
+	for _, r := range adminRefusals() {
+		seen[r.code] = true
+	}
 	for _, f := range storeFaults() {
 		seen[f.code] = true
 	}

@@ -12,6 +12,7 @@ import (
 	"embedseal/app"
 	"embedseal/domain/group"
 	"embedseal/domain/key"
+	"embedseal/domain/replay"
 	"embedseal/domain/token"
 	"embedseal/ports"
 )
@@ -29,13 +30,16 @@ type exchange struct {
 	key   key.ID
 	token string
 	query url.Values
+	// absent is why the path can lead to nothing.
+	absent error
 	// body is the text of the body, once it was read.
 	body []byte
 }
 
 // takePath reads the ids of the path. One that no constructor accepts belongs to
-// nothing, and is answered so.
-func (x *exchange) takePath() error {
+// nothing, and is answered like one that is not there, at the same place: see
+// [exchange.ready].
+func (x *exchange) takePath() {
 	var err error
 	for _, p := range x.Params {
 		switch p.Key {
@@ -47,14 +51,22 @@ func (x *exchange) takePath() error {
 			x.token, err = tokenID(p.Value)
 		}
 		if err != nil {
-			return fmt.Errorf("%w: %w", ports.ErrNotFound, err)
+			x.absent, err = fmt.Errorf("%w: %w", ports.ErrNotFound, err), nil
 		}
 	}
 	x.what.Group, x.what.KeyID, x.what.Target = string(x.group), string(x.key), x.token
 	if !x.by.IsOperator() { // recorded under its own group, whatever it asked for
 		x.what.Group = ""
 	}
-	return nil
+}
+
+// ready is everything that is wrong with the request, before it is acted on: what
+// is wrong with its members, and then that its path leads nowhere.
+func (x *exchange) ready(f *form) error {
+	if err := f.faulty(); err != nil {
+		return err
+	}
+	return x.absent
 }
 
 // maxTokenID is the longest id of an API token, in characters.
@@ -105,18 +117,87 @@ func (x *exchange) takeQuery(known []string) error {
 const (
 	defaultLimit = 100
 	maxLimit     = 1000
+	// maxAfter is the longest id, in characters.
+	maxAfter = 128
 )
 
-// page reads limit and after.
-func (x *exchange) page() (limit int, after string, err error) {
-	limit = defaultLimit
-	if text, given := x.query["limit"]; given {
-		limit, err = strconv.Atoi(text[0])
-		if err != nil || limit < 1 || limit > maxLimit || strconv.Itoa(limit) != text[0] {
-			return 0, "", &token.Invalid{Faults: []token.Fault{{
-				Field: "limit", Code: token.FaultMalformed, Detail: fmt.Sprintf("must be a whole number from 1 to %d", maxLimit),
-			}}}
+// page reads limit and after, where the path leads somewhere.
+func (x *exchange) page() (app.Page, error) {
+	f := emptyForm()
+	at := app.Page{Limit: x.number(f, paramLimit, defaultLimit, maxLimit)}
+	if text, given := x.query[paramAfter]; given {
+		if at.After = text[0]; at.After == "" || len(at.After) > maxAfter {
+			f.fault(paramAfter, token.FaultMalformed, "must be the next of a page before")
 		}
 	}
-	return limit, x.query.Get("after"), nil
+	return at, x.ready(f)
+}
+
+// number is a parameter that is a whole number from 1 to most.
+func (x *exchange) number(f *form, name string, otherwise, most int) int {
+	text, given := x.query[name]
+	if !given {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text[0])
+	if err != nil || n < 1 || n > most || strconv.Itoa(n) != text[0] {
+		f.fault(name, token.FaultMalformed, fmt.Sprintf("must be a whole number from 1 to %d", most))
+		return otherwise
+	}
+	return n
+}
+
+// cutAfter is the page of a list in the order in which it was made, and after
+// which to ask for more; empty when there are none.
+func cutAfter[T any](all []T, at app.Page, id func(T) string) (items []T, next string, err error) {
+	if at.After != "" {
+		i := slices.IndexFunc(all, func(item T) bool { return id(item) == at.After })
+		if i < 0 {
+			return nil, "", &token.Invalid{Faults: []token.Fault{{
+				Field: paramAfter, Code: token.FaultMalformed, Detail: "must be the next of a page before",
+			}}}
+		}
+		all = all[i+1:]
+	}
+	if len(all) <= at.Limit {
+		return all, "", nil
+	}
+	return all[:at.Limit], id(all[at.Limit-1]), nil
+}
+
+// The headers of changes.
+const (
+	headerMatch       = "If-Match"
+	headerIdempotency = "Idempotency-Key"
+)
+
+// match is the condition of a change.
+func (x *exchange) match(f *form) app.Match {
+	values := x.Request.Header.Values(headerMatch)
+	if len(values) == 0 {
+		return ""
+	}
+	text := strings.Join(values, ",")
+	if strings.Trim(text, ", \t") == "" { // or it would ask for nothing
+		f.fault(headerMatch, token.FaultMalformed, "must be an ETag, or *")
+	}
+	return app.Match(text)
+}
+
+// mark is what makes the same request known again. where is the kind of thing
+// that it makes.
+func (x *exchange) mark(f *form, where string) (replay.Mark, error) {
+	values := x.Request.Header.Values(headerIdempotency)
+	if len(values) == 0 {
+		return replay.Mark{}, nil
+	}
+	asked, err := canonical(x.body)
+	if err != nil {
+		return replay.Mark{}, err
+	}
+	mark, err := replay.Of(values[0], where, asked)
+	if err != nil || len(values) > 1 || values[0] == "" {
+		f.fault(headerIdempotency, token.FaultMalformed, fmt.Sprintf("must be 1 to %d characters of printable ASCII, once", replay.MaxKey))
+	}
+	return mark, nil
 }

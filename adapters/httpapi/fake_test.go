@@ -38,6 +38,8 @@ type recorder struct {
 	mu     sync.Mutex
 	events []audit.Event
 	fail   error
+	// spare is how many records are taken before fail.
+	spare  int
 	panics any
 	// entered gets a value before each record, and gate holds it back.
 	entered, gate chan struct{}
@@ -55,9 +57,10 @@ func (r *recorder) Record(_ context.Context, e audit.Event) error {
 	if r.panics != nil {
 		panic(r.panics)
 	}
-	if r.fail != nil {
+	if r.fail != nil && r.spare == 0 {
 		return r.fail
 	}
+	r.spare = max(r.spare-1, 0)
 	r.events = append(r.events, e)
 	return nil
 }

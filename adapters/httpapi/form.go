@@ -42,13 +42,16 @@ func (x *exchange) form(members ...string) (*form, error) {
 // object.
 func (x *exchange) optionalForm(members ...string) (*form, error) {
 	if x.Request.ContentLength == 0 && len(x.Request.Header["Content-Type"]) == 0 {
-		return &form{faults: &faultList{}}, nil
+		return emptyForm(), nil
 	}
 	return x.form(members...)
 }
 
+// emptyForm has no members, and takes faults.
+func emptyForm() *form { return &form{faults: &faultList{}} }
+
 func newForm(body []byte, members []string) (*form, error) {
-	f := &form{faults: &faultList{}}
+	f := emptyForm()
 	err := f.read(body, members)
 	var detailed *strictjson.Error
 	if errors.As(err, &detailed) {
@@ -168,8 +171,8 @@ func each[T any](f *form, name string, most int, parse func(string) (T, error)) 
 	for i, s := range f.texts(name, most) {
 		v, err := parse(s)
 		if err != nil {
-			f.check(name, fmt.Errorf("element %d: %w", i+1, err))
-			return nil
+			f.check(fmt.Sprintf("%s[%d]", name, i), err)
+			continue
 		}
 		list = append(list, v)
 	}
@@ -190,6 +193,11 @@ func (f *form) duration(name string) iso8601.Duration {
 	return d
 }
 
+// A time of RFC 3339 is no longer than this.
+const maxTime = 40
+
+const notATime = "not a time such as 2026-01-31T10:00:00Z"
+
 // time is a member that is a time with a zone (RFC 3339), in UTC to the second;
 // zero when it is absent or null, or wrong.
 func (f *form) time(name string) time.Time {
@@ -198,8 +206,8 @@ func (f *form) time(name string) time.Time {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339, *s)
-	if err != nil || len(*s) > 40 {
-		f.fault(name, token.FaultMalformed, "not a time such as 2026-01-31T10:00:00Z")
+	if err != nil || len(*s) > maxTime {
+		f.fault(name, token.FaultMalformed, notATime)
 		return time.Time{}
 	}
 	return t.UTC().Truncate(time.Second)
@@ -224,11 +232,19 @@ func (f *form) object(name string, members ...string) *form {
 	return inner
 }
 
+// inField answers an error of that kind as the fault of one member.
+func inField(name string, kind, err error) error {
+	if !errors.Is(err, kind) {
+		return err
+	}
+	return &failure{kind: kindInvalid, faults: []token.Fault{{Field: name, Code: token.FaultMalformed, Detail: kind.Error()}}, err: err}
+}
+
 // canonical is what was asked for, written in one way: whatever a client sends
 // twice in different order or with other white space is the same request. The
 // body was proved to be one object without ambiguity.
 func canonical(body []byte) ([]byte, error) {
-	var v map[string]any
+	v := map[string]any{}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	if err := decoder.Decode(&v); err != nil && len(body) > 0 {

@@ -2,12 +2,14 @@ package httpapi_test
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"embedseal/adapters/custody"
 	"embedseal/adapters/entropy"
 	"embedseal/adapters/httpapi"
 	"embedseal/adapters/httpapi/apipage"
@@ -43,7 +45,10 @@ func govern(t *testing.T, changes ...func(*governed)) *governed {
 	t.Helper()
 	store := memory.Open()
 	s := &governed{
-		setup: setup{policy: policy.Default(), groups: memory.NewGroupStore(store), keys: memory.NewKeyStore(store)},
+		setup: setup{
+			policy: policy.Default(), groups: memory.NewGroupStore(store), keys: memory.NewKeyStore(store),
+			custody: custody.NewLocal(entropy.System{}),
+		},
 		config: httpapi.AdminConfig{
 			Socket: socketPath(t), Listen: "127.0.0.1:0", ShutdownTimeout: 15 * time.Second,
 			OperatorToken: httpapi.NewOperatorToken(secret.New(operatorToken)),
@@ -63,8 +68,16 @@ func govern(t *testing.T, changes ...func(*governed)) *governed {
 	}
 	fill(t, before, s.policy, policy.Restriction{})
 	log := slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s.admin = httpapi.NewAdmin(s.config, httpapi.Governance{Overviews: app.NewOverviews(s.groups)},
-		app.NewAuthenticator(s.groups, app.NewLastUse(s.groups, s.clock), s.clock), app.NewRefusals(s.audit, s.clock), s.clock, entropy.System{}, s.meter, log)
+	uses := app.NewLastUse(s.groups, s.clock)
+	recorded := app.NewChanges(s.audit, s.clock, entropy.System{}, httpapi.CodeOf)
+	defaults := app.NewDefaultKeys(s.keys, s.custody, recorded, s.clock, entropy.System{})
+	use := httpapi.Governance{
+		Groups:    app.NewGroups(s.groups, s.keys, s.custody, defaults, recorded, s.clock),
+		Keys:      app.NewKeys(s.groups, s.keys, s.custody, recorded, s.clock, entropy.System{}, 0),
+		Tokens:    app.NewTokens(s.groups, s.keys, recorded, uses, s.clock, entropy.System{}),
+		Overviews: app.NewOverviews(s.groups),
+	}
+	s.admin = httpapi.NewAdmin(s.config, use, app.NewAuthenticator(s.groups, uses, s.clock), app.NewRefusals(s.audit, s.clock), s.clock, entropy.System{}, s.meter, log)
 	s.admin.Surround(func(next http.Handler) http.Handler { return spec(t).Handler(t, apispec.Administration, next) })
 	s.serve(t)
 	return s
@@ -141,4 +154,20 @@ func adminRequest(method, path, body string, headers []string) string {
 	r := request{method: method, path: path, headers: append([]string{}, headers...), body: body}
 	r.without = body == "" && (method == http.MethodGet || method == http.MethodDelete)
 	return r.String()
+}
+
+// granted reads an answer that was granted into what it is for.
+func (a answer) granted(t *testing.T, status int, into any) {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("status %d, want %d: %s", a.status, status, a.body)
+	}
+	if into == nil {
+		return
+	}
+	decoder := json.NewDecoder(strings.NewReader(a.body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		t.Fatalf("%v: %s", err, a.body)
+	}
 }

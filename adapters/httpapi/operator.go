@@ -7,6 +7,7 @@ import (
 
 	"embedseal/app"
 	"embedseal/domain/apitoken"
+	"embedseal/domain/group"
 )
 
 // peerKey is what the peer of a unix socket is kept under in a request's context.
@@ -55,6 +56,18 @@ func (a *Admin) identifyActor(x *exchange) error {
 		return &failure{kind: kindNoToken, detail: "a valid operator token or API token is required: send the header 'Authorization: Bearer <token>'", err: err}
 	}
 	return err
+}
+
+// may asks for a right before anything else of the request is looked at. The
+// use-cases ask again.
+func (x *exchange) may(need app.Right) error {
+	if need == 0 {
+		return nil
+	}
+	if id, inGroup := x.Params.Get("group"); inGroup {
+		return x.by.May(need, group.ID(id))
+	}
+	return x.by.MayEverywhere(need)
 }
 
 func credentials(header http.Header) bool {

@@ -6,8 +6,12 @@ import (
 	"net/http"
 
 	"embedseal/app"
+	"embedseal/domain/apitoken"
+	"embedseal/domain/group"
+	"embedseal/domain/iso8601"
 	"embedseal/domain/key"
 	"embedseal/domain/policy"
+	"embedseal/domain/replay"
 	"embedseal/domain/strictjson"
 	"embedseal/domain/token"
 	"embedseal/ports"
@@ -44,6 +48,16 @@ var (
 	kindKeyInactive = kind{"key_not_active", http.StatusConflict, "Key not active", "this key no longer makes new tokens; use another key_id or none"}
 	kindNoDefault   = kind{"no_default_key", http.StatusConflict, "No default key", "the group has no default key and none could be made; name a key_id"}
 	kindConflict    = kind{"conflict", http.StatusConflict, "Conflict", "others changed the same record at the same time; try again"}
+	kindGroupExists = kind{"group_exists", http.StatusConflict, "Group exists", "there is a group of this id"}
+	kindKeyExists   = kind{"key_exists", http.StatusConflict, "Key exists", "the group has, or had, a key of this id"}
+	kindGroupInUse  = kind{"group_in_use", http.StatusConflict, "Group in use", "the group has keys that can still open tokens; force=true deletes it all the same"}
+	kindKeyDefault  = kind{"key_is_default", http.StatusConflict, "Key is default", "this is the group's default key; rotate, or set another default, first"}
+	kindKeyState    = kind{"key_state", http.StatusConflict, "Key state", "this does not begin from the state that the key is in"}
+	kindNotSafe     = kind{"not_safe_to_destroy", http.StatusConflict, "Not safe to destroy", "a token that the key sealed may still be good; see safe_to_destroy_at, or send force=true"}
+	kindReplay      = kind{"idempotency_conflict", http.StatusConflict, "Idempotency conflict", "this Idempotency-Key was used before, for another request"}
+	kindNoExport    = kind{"not_exportable", http.StatusConflict, "Not exportable", "the material of this key never leaves its custody"}
+	kindLimit       = kind{"limit_reached", http.StatusConflict, "Limit reached", "the group holds as many of these as it may"}
+	kindTag         = kind{"precondition_failed", http.StatusPreconditionFailed, "Precondition failed", "this has changed since it was read; read it again"}
 	kindTooLarge    = kind{"body_too_large", http.StatusRequestEntityTooLarge, "Body too large", "the body is larger than 65536 bytes"}
 	kindMediaType   = kind{"unsupported_media_type", http.StatusUnsupportedMediaType, "Unsupported media type", "send Content-Type: application/json, in UTF-8 and not compressed"}
 	kindRate        = kind{"rate_limited", http.StatusTooManyRequests, "Too many requests", "slow down; see Retry-After"}
@@ -55,6 +69,7 @@ var (
 	kindUnknown     = kind{"outcome_unknown", http.StatusServiceUnavailable, "Outcome unknown", "the store did not say whether it wrote; try again"}
 	kindCustody     = kind{"custody_unavailable", http.StatusServiceUnavailable, "Custody unavailable", "the key's material cannot be used from here"}
 	kindAudit       = kind{"audit_unavailable", http.StatusServiceUnavailable, "Audit unavailable", "the audit record could not be written, so nothing was done; try again"}
+	kindUnrecorded  = kind{"outcome_unrecorded", http.StatusServiceUnavailable, "Outcome unrecorded", "it was done, and the audit log could not be told so; do not try again before looking"}
 	kindTimeout     = kind{"timeout", http.StatusServiceUnavailable, "Timeout", "the request was given up before it was done"}
 )
 
@@ -63,9 +78,11 @@ func kinds() []kind {
 	return []kind{
 		kindSyntax, kindUTF8, kindNotObject, kindDuplicate, kindTrailing, kindUnreadable, kindQuery, kindInvalid,
 		kindNoToken, kindScope, kindBrowser, kindPolicy, kindNotFound, kindUnknownKey, kindMethod,
-		kindKeyInactive, kindNoDefault, kindConflict, kindTooLarge, kindMediaType, kindRate,
+		kindKeyInactive, kindNoDefault, kindConflict,
+		kindGroupExists, kindKeyExists, kindGroupInUse, kindKeyDefault, kindKeyState, kindNotSafe, kindReplay, kindNoExport, kindLimit,
+		kindTag, kindTooLarge, kindMediaType, kindRate,
 		kindInternal, kindUnavailable, kindSealed, kindDenied, kindCorrupt, kindUnknown, kindCustody,
-		kindAudit, kindTimeout,
+		kindAudit, kindUnrecorded, kindTimeout,
 	}
 }
 
@@ -74,9 +91,22 @@ func kinds() []kind {
 func translations() []translation {
 	return []translation{
 		{app.ErrAudit, kindAudit},
+		{app.ErrUnrecorded, kindUnrecorded},
 		{app.ErrUnauthenticated, kindNoToken},
 		{app.ErrScope, kindScope},
+		{app.ErrTag, kindTag},
+		{app.ErrGroupInUse, kindGroupInUse},
+		{app.ErrNotExportable, kindNoExport},
+		{replay.ErrOther, kindReplay},
 		{ports.ErrNotFound, kindNotFound},
+		{ports.ErrExists, kindGroupExists},
+		{group.ErrUnknownToken, kindNotFound},
+		{group.ErrFull, kindLimit},
+		{key.ErrTaken, kindKeyExists},
+		{key.ErrFull, kindLimit},
+		{key.ErrIsDefault, kindKeyDefault},
+		{key.ErrState, kindKeyState},
+		{key.ErrNotSafe, kindNotSafe},
 		{key.ErrUnknown, kindUnknownKey},
 		{key.ErrNotActive, kindKeyInactive},
 		{key.ErrNoDefault, kindNoDefault},
@@ -126,9 +156,6 @@ func (f *failure) Error() string {
 // Unwrap gives the private half.
 func (f *failure) Unwrap() error { return f.err }
 
-// Code is the stable code that err is answered with, for the audit log.
-func Code(err error) string { return translate(err).kind.code }
-
 // translate is the one place where an error of the inner layers becomes an
 // answer.
 func translate(err error) *failure {
@@ -139,6 +166,10 @@ func translate(err error) *failure {
 	var invalid *token.Invalid
 	if errors.As(err, &invalid) {
 		return &failure{kind: kindInvalid, faults: invalid.Faults, err: err}
+	}
+	var rules *policy.Invalid
+	if errors.As(err, &rules) {
+		return &failure{kind: kindInvalid, faults: rules.Faults, err: err}
 	}
 	var refusal *policy.Refusal
 	if errors.As(err, &refusal) {
@@ -152,9 +183,24 @@ func translate(err error) *failure {
 			return &failure{kind: t.kind, err: err}
 		}
 	}
+	// What the edge let pass, and a constructor further in did not.
+	for _, invalid := range []error{group.ErrInvalid, key.ErrInvalid, apitoken.ErrInvalid, iso8601.ErrOverflow} {
+		if errors.Is(err, invalid) {
+			return &failure{kind: kindInvalid, faults: []token.Fault{{Field: notShown, Code: token.FaultMalformed, Detail: invalid.Error()}}, err: err}
+		}
+	}
 	return &failure{kind: kindInternal, err: err}
 }
 
 // CodeOf is the stable code that err is answered with, for the audit log: an
 // app.Coder.
-func CodeOf(err error) string { return translate(err).kind.code }
+func CodeOf(err error) string { return translate(ofPath(err)).kind.code }
+
+// ofPath is err where keys are named by the path, and not by a member of the body:
+// a path with an unknown one leads nowhere.
+func ofPath(err error) error {
+	if errors.Is(err, key.ErrUnknown) {
+		return &failure{kind: kindNotFound, err: err}
+	}
+	return err
+}

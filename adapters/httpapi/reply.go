@@ -86,6 +86,14 @@ type page[T any] struct {
 	Next *string `json:"next"`
 }
 
+func newPage[T, V any](items []T, view func(T) V, next string) page[V] {
+	p := page[V]{Items: make([]V, len(items)), Next: orNull(next)}
+	for i, item := range items {
+		p.Items[i] = view(item)
+	}
+	return p
+}
+
 // stamp is a time as answers have it: RFC 3339 in UTC, to the second, or null.
 func stamp(t time.Time) *string {
 	if t.IsZero() {

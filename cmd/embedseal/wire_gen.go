@@ -129,20 +129,25 @@ func newService(config httpapi.Config, httpapiAdminConfig httpapi.AdminConfig, o
 	if err != nil {
 		return service{}, err
 	}
+	groups := app.NewGroups(groupStore, keyStore, keyCustody, defaultKeys, appChanges, system)
+	staleness := mainStores.Stale
+	keys := app.NewKeys(groupStore, keyStore, keyCustody, appChanges, system, entropySystem, staleness)
+	tokens := app.NewTokens(groupStore, keyStore, appChanges, lastUse, system, entropySystem)
 	overviews := app.NewOverviews(groupStore)
 	httpapiGovernance := httpapi.Governance{
+		Groups:    groups,
+		Keys:      keys,
+		Tokens:    tokens,
 		Overviews: overviews,
 	}
-	admin := httpapi.NewAdmin(httpapiAdminConfig, httpapiGovernance, authenticator, refusals, system, entropySystem, meter, logger)
+	httpapiAdmin := httpapi.NewAdmin(httpapiAdminConfig, httpapiGovernance, authenticator, refusals, system, entropySystem, meter, logger)
 	readiness := app.NewReadiness(arg, system)
 	ops := httpapi.NewOps(opsConfig, readiness, metricsHandler, system, entropySystem, logger)
 	bootstrapper := app.NewBootstrapper(groupStore, defaultKeys, appChanges, system, entropySystem)
-	staleness := mainStores.Stale
-	keys := app.NewKeys(groupStore, keyStore, keyCustody, appChanges, system, entropySystem, staleness)
 	schedule := app.NewSchedule(groupStore, keys, system)
 	mainService := service{
 		Server:       server,
-		Admin:        admin,
+		Admin:        httpapiAdmin,
 		Ops:          ops,
 		Readiness:    readiness,
 		Bootstrapper: bootstrapper,

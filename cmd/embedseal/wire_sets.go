@@ -48,7 +48,8 @@ var (
 	surroundings = wire.NewSet(
 		wire.Struct(new(clock.System)), wire.Bind(new(ports.Clock), new(clock.System)),
 		wire.Struct(new(entropy.System)), wire.Bind(new(ports.Random), new(entropy.System)))
-	governance = wire.NewSet(app.NewOverviews, wire.Struct(new(httpapi.Governance), "*"))
+	governance = wire.NewSet(app.NewGroups, app.NewTokens, app.NewOverviews,
+		wire.Struct(new(httpapi.Governance), "Groups", "Keys", "Tokens", "Overviews"))
 	// changes are recorded with the code that their errors are answered with.
 	changes  = wire.NewSet(app.NewChanges, codes)
 	useCases = wire.NewSet(changes, app.NewKeys, app.NewSchedule, app.NewAuthenticator, app.NewLastUse, app.NewMinter, app.NewDefaultKeys, app.NewRefusals,
