@@ -56,29 +56,29 @@ func (b *Bootstrapper) NewAPIToken(id group.ID) secret.Text {
 // [ErrUnrecorded], or what the stores answer.
 func (b *Bootstrapper) Run(ctx context.Context, call Call, id group.ID, text secret.Text) (Bootstrapped, error) {
 	created := false
-	g, err := b.groups.Group(ctx, id)
+	_, err := b.groups.Group(ctx, id)
 	if errors.Is(err, ports.ErrNotFound) {
 		created = true
-		g, err = b.create(ctx, call, id, text)
+		err = b.create(ctx, call, id, text)
 		if errors.Is(err, ports.ErrExists) { // another process was faster
 			created = false
-			g, err = b.groups.Group(ctx, id)
+			_, err = b.groups.Group(ctx, id)
 		}
 	}
 	if err != nil {
 		return Bootstrapped{}, fmt.Errorf("group %s: %w", id, err)
 	}
-	k, made, err := b.defaults.ensure(ctx, call, Caller{Group: g})
+	k, made, err := b.defaults.ensure(ctx, call, Actor{}, id)
 	if err != nil {
 		return Bootstrapped{}, err
 	}
 	return Bootstrapped{Created: created, Key: k, KeyMade: made}, nil
 }
 
-func (b *Bootstrapper) create(ctx context.Context, call Call, id group.ID, text secret.Text) (group.Group, error) {
+func (b *Bootstrapper) create(ctx context.Context, call Call, id group.ID, text secret.Text) error {
 	presented, err := apitoken.Parse(text.Reveal())
 	if err != nil || presented.Group() != string(id) {
-		return group.Group{}, fmt.Errorf("%w: not a token of this group", apitoken.ErrMalformed)
+		return fmt.Errorf("%w: not a token of this group", apitoken.ErrMalformed)
 	}
 	var seed [8]byte
 	b.random.Fill(seed[:])
@@ -91,7 +91,7 @@ func (b *Bootstrapper) create(ctx context.Context, call Call, id group.ID, text 
 		}},
 	}
 	what := audit.Event{Action: audit.ActionCreateGroup, Group: string(id)}
-	return g, b.changes.Run(ctx, call, Actor{}, what, func(ctx context.Context, _ *audit.Event) error {
+	return b.changes.Run(ctx, call, Actor{}, what, func(ctx context.Context, _ *audit.Event) error {
 		return b.groups.CreateGroup(ctx, g)
 	})
 }

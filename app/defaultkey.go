@@ -60,13 +60,13 @@ var errHasDefault = fmt.Errorf("%w: the group has a default key by now", ports.E
 // when the ring takes no further key or this process may not write it,
 // [ErrAudit], [ErrUnrecorded], or what the stores answer.
 func (d *DefaultKeys) Ensure(ctx context.Context, call Call, caller Caller) (key.Key, error) {
-	k, _, err := d.ensure(ctx, call, caller)
+	k, _, err := d.ensure(ctx, call, Actor{Caller: caller}, caller.Group.ID)
 	return k, err
 }
 
-// ensure is Ensure, and says whether it made the key.
-func (d *DefaultKeys) ensure(ctx context.Context, call Call, caller Caller) (k key.Key, made bool, err error) {
-	g := caller.Group.ID
+// ensure is Ensure for group g, by whoever acts in it, and says whether it made
+// the key.
+func (d *DefaultKeys) ensure(ctx context.Context, call Call, by Actor, g group.ID) (k key.Key, made bool, err error) {
 	done, err := d.turn(ctx, g)
 	if err != nil {
 		return key.Key{}, false, err
@@ -82,7 +82,7 @@ func (d *DefaultKeys) ensure(ctx context.Context, call Call, caller Caller) (k k
 	if d.mayNotWrite(g) {
 		return key.Key{}, false, errReadOnly
 	}
-	k, made, err = d.make(ctx, call, caller)
+	k, made, err = d.make(ctx, call, by, g)
 	if errors.Is(err, ports.ErrReadOnly) && !errors.Is(err, ErrAudit) {
 		d.remember(g)
 		return key.Key{}, false, fmt.Errorf("%w: %w", errReadOnly, err)
@@ -142,13 +142,12 @@ func (d *DefaultKeys) turn(ctx context.Context, g group.ID) (done func(error), e
 }
 
 // make makes a key and the ring's default of it, unless another was faster.
-func (d *DefaultKeys) make(ctx context.Context, call Call, caller Caller) (k key.Key, made bool, err error) {
-	g := caller.Group.ID
+func (d *DefaultKeys) make(ctx context.Context, call Call, by Actor, g group.ID) (k key.Key, made bool, err error) {
 	var seed [16]byte
 	d.random.Fill(seed[:])
 	id := key.NewID(seed)
 	what := audit.Event{Action: audit.ActionCreateKey, Group: string(g), KeyID: string(id)}
-	err = d.changes.Run(ctx, call, Actor{Caller: caller}, what, func(ctx context.Context, _ *audit.Event) error {
+	err = d.changes.Run(ctx, call, by, what, func(ctx context.Context, _ *audit.Event) error {
 		k, err = d.add(ctx, g, id)
 		return err
 	})

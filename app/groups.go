@@ -155,8 +155,11 @@ func (s *Groups) Create(ctx context.Context, call Call, by Actor, n NewGroup) (v
 		return view, replayed, err
 	}
 	view = GroupView{Group: g, Tag: tagOfGroup(g)}
-	if _, err := s.defaults.Ensure(ctx, call, Caller{Group: g, Token: by.Caller.Token}); err == nil {
+	switch _, _, err := s.defaults.ensure(ctx, call, by, g.ID); {
+	case err == nil:
 		view.Keys = 1
+	case errors.Is(err, ErrUnrecorded):
+		return GroupView{}, false, err
 	}
 	return view, false, nil
 }

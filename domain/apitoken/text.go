@@ -53,7 +53,8 @@ func DigestOf(text secret.Text) Digest { return sha256.Sum256([]byte(text.Reveal
 // a valid group id: it has no underscore, so the text splits in one way only.
 func New(group string, random [Entropy]byte) secret.Text {
 	body := prefix + group + "_" + base62(random)
-	return secret.New(body + checksum(body))
+	check := checksum([]byte(body))
+	return secret.New(body + string(check[:]))
 }
 
 // Presented is a text that has the form of an API token. Whether such a token
@@ -73,11 +74,11 @@ func Parse(text string) (Presented, error) {
 	if cut <= len(prefix) || text[cut] != '_' || !isBase62(text[cut+1:]) || !isGroup(text[len(prefix):cut]) {
 		return Presented{}, ErrMalformed
 	}
-	body, check := text[:len(text)-checkChars], text[len(text)-checkChars:]
-	if checksum(body) != check {
+	raw := []byte(text)
+	if checksum(raw[:len(raw)-checkChars]) != [checkChars]byte(raw[len(raw)-checkChars:]) {
 		return Presented{}, fmt.Errorf("%w: its checksum is wrong", ErrMalformed)
 	}
-	return Presented{group: text[len(prefix):cut], digest: sha256.Sum256([]byte(text))}, nil
+	return Presented{group: text[len(prefix):cut], digest: sha256.Sum256(raw)}, nil
 }
 
 // In reports whether an API token stands anywhere in text, as when a whole
@@ -107,12 +108,11 @@ func (p Presented) Group() string { return p.group }
 func (p Presented) Digest() Digest { return p.digest }
 
 // checksum is the CRC-32 (IEEE) of body in base62, six characters.
-func checksum(body string) string {
-	var digits [checkChars]byte
-	for n, i := crc32.ChecksumIEEE([]byte(body)), checkChars-1; i >= 0; n, i = n/62, i-1 {
+func checksum(body []byte) (digits [checkChars]byte) {
+	for n, i := crc32.ChecksumIEEE(body), checkChars-1; i >= 0; n, i = n/62, i-1 {
 		digits[i] = alphabet[n%62]
 	}
-	return string(digits[:])
+	return digits
 }
 
 // base62 writes the last 30 digits of the number that random stands for.
