@@ -25,8 +25,8 @@ func ParseNetworks(texts ...string) ([]netip.Prefix, error) {
 		if !ok {
 			return nil, fmt.Errorf("%w: network number %d is not in CIDR notation", ErrInvalid, i+1)
 		}
-		if err := checkNetwork(network); err != nil {
-			return nil, fmt.Errorf("%w: network number %d %s", ErrInvalid, i+1, err)
+		if why := checkNetwork(network); why != "" {
+			return nil, fmt.Errorf("%w: network number %d %s", ErrInvalid, i+1, why)
 		}
 		if !slices.Contains(networks, network) {
 			networks = append(networks, network)
@@ -52,28 +52,24 @@ func checkNetworks(networks []netip.Prefix) error {
 		return errNetworks()
 	}
 	for i, network := range networks {
-		if err := checkNetwork(network); err != nil {
-			return fmt.Errorf("%w: network number %d %s", ErrInvalid, i+1, err)
+		if why := checkNetwork(network); why != "" {
+			return fmt.Errorf("%w: network number %d %s", ErrInvalid, i+1, why)
 		}
 	}
 	return nil
 }
 
-// fault is what is wrong with one network: the end of a sentence about it.
-type fault string
-
-func (f fault) Error() string { return string(f) }
-
-func checkNetwork(network netip.Prefix) error {
+// checkNetwork is what is wrong with one network, as the end of a sentence.
+func checkNetwork(network netip.Prefix) (why string) {
 	switch {
 	case !network.IsValid():
-		return fault("is not in CIDR notation")
+		return "is not in CIDR notation"
 	case network.Addr().Is4In6():
-		return fault("is IPv4 written as IPv6: write it as IPv4")
+		return "is IPv4 written as IPv6: write it as IPv4"
 	case network != network.Masked():
-		return fault("has bits set beyond its length")
+		return "has bits set beyond its length"
 	}
-	return nil
+	return ""
 }
 
 func errNetworks() error {

@@ -12,6 +12,7 @@ import (
 // MaxTokens is how many API tokens a group may hold, expired ones included.
 const MaxTokens = 1000
 
+// Why a group's tokens stay as they are.
 var (
 	// ErrUnknownToken: no API token of that id in this group.
 	ErrUnknownToken = errors.New("unknown API token")
