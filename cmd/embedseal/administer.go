@@ -212,7 +212,9 @@ func (a admin) pages(ctx context.Context, path string, query url.Values, g *pagi
 	}
 }
 
-// featureNames and scopeNames are closed values, for completion.
+// modeNames, featureNames and scopeNames are closed values, for completion.
+func modeNames() []string { return []string{"reject", "clamp"} }
+
 func featureNames() []string { return []string{"flt", "srt", "core", "crt-view", "fork", "*"} }
 
 func scopeNames() []string {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"embedseal/domain/audit"
 	"embedseal/domain/iso8601"
 )
 
@@ -210,7 +209,7 @@ func (p *program) auditSearchCommand() *cobra.Command {
 	}
 	g := pagingFlags(c)
 	closed(c, "action", auditActions()...)
-	closed(c, "outcome", "granted", "refused", "failed", "intent", "unknown")
+	closed(c, "outcome", auditOutcomes()...)
 	return p.administer(c, func(ctx context.Context, a admin, _ []string) error {
 		query := url.Values{}
 		for flag, value := range values {
@@ -253,19 +252,19 @@ func ago(text string, now time.Time) (string, error) {
 	return instant(now.Add(now.Sub(end))), nil
 }
 
+// auditOutcomes are what can have come of it, for completion.
+func auditOutcomes() []string { return []string{"granted", "refused", "failed", "intent", "unknown"} }
+
 // auditActions are what records can be of, for completion.
 func auditActions() []string {
-	var names []string
-	for _, a := range []audit.Action{
-		audit.ActionMint, audit.ActionMintDryRun, audit.ActionRequest,
-		audit.ActionCreateGroup, audit.ActionUpdateGroup, audit.ActionUpdatePolicy, audit.ActionDeleteGroup,
-		audit.ActionCreateKey, audit.ActionImportKey, audit.ActionUpdateKey, audit.ActionRevealKey, audit.ActionExportKey,
-		audit.ActionDefaultKey, audit.ActionRotateKey, audit.ActionRetireKey, audit.ActionDisableKey, audit.ActionEnableKey,
-		audit.ActionDestroyKey, audit.ActionCreateToken, audit.ActionUpdateToken, audit.ActionRefreshToken, audit.ActionRevokeToken,
-	} {
-		names = append(names, string(a))
+	return []string{
+		"mint", "mint_dry_run", "request", "read",
+		"create_group", "update_group", "update_policy", "delete_group",
+		"create_key", "import_key", "update_key", "default_key", "rotate_key", "retire_key", "disable_key", "enable_key", "destroy_key",
+		"reveal_key", "export_key",
+		"create_token", "update_token", "refresh_token", "revoke_token",
+		"reveal_audit_key", "audit_verify", "audit_opened", "audit_torn", "audit_truncated", "audit_pruned",
 	}
-	return append(names, "audit_opened", "audit_torn", "audit_verify")
 }
 
 func (p *program) auditKeyCommand() *cobra.Command {

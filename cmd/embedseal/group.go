@@ -80,7 +80,7 @@ func policyMembers(c *cobra.Command) *members {
 	m.toggle("chart-embedding", "whether one chart may be embedded by itself")
 	ruleMembers(m)
 	m.text("mode", "what becomes of a request that breaks a rule: reject, or clamp, which cuts it down and says so")
-	closed(c, "mode", "reject", "clamp")
+	closed(c, "mode", modeNames()...)
 	closed(c, "features", featureNames()...)
 	return m
 }

@@ -73,6 +73,7 @@ func (p *program) root() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.PersistentFlags().StringVar(&p.output, "output", "text", "what is printed: text for people, json for programs")
+	closed(root, "output", "text", "json")
 	root.PersistentFlags().StringVar(&p.configFile, "config", "", "configuration file (YAML); also EMBEDSEAL_CONFIG")
 	root.AddCommand(p.serveCommand(), p.initCommand(), p.mintCommand(), p.inspectCommand(),
 		p.groupCommand(), p.keyCommand(), p.tokenCommand(), p.auditCommand(), p.statusCommand(), p.doctorCommand(),
