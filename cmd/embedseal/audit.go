@@ -68,15 +68,11 @@ func (a admin) records(ctx context.Context, query url.Values) (page, error) {
 
 // position is the last record that was printed.
 type position struct {
-	Seq  int64     `json:"seq"`
-	Time time.Time `json:"time"`
+	Seq uint64 `json:"seq"`
 }
 
 // follow prints what is written from now on. A server that is away is waited for.
 func (p *program) follow(ctx context.Context, a admin, last position) error {
-	if last.Time.IsZero() {
-		last.Time = time.Now()
-	}
 	away := false
 	for {
 		select {
@@ -98,11 +94,9 @@ func (p *program) follow(ctx context.Context, a admin, last position) error {
 	}
 }
 
-// catchUp prints what was written since the last record that was printed. Records
-// stand in the order of their numbers, which need not be that of their times to the
-// second.
+// catchUp prints what was written since the last record that was printed.
 func (p *program) catchUp(ctx context.Context, a admin, last *position) error {
-	query := url.Values{"since": {instant(last.Time.Add(-5 * time.Second))}, "limit": {strconv.Itoa(auditPage)}}
+	query := url.Values{"after": {strconv.FormatUint(last.Seq, 10)}, "limit": {strconv.Itoa(auditPage)}}
 	for {
 		one, err := a.records(ctx, query)
 		if err != nil {
