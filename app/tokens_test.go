@@ -47,6 +47,11 @@ func acmeOffice(t *testing.T) *office {
 	return b
 }
 
+// to is a change of a restriction that forgets the one before.
+func to(r policy.Restriction) func(policy.Restriction) policy.Restriction {
+	return func(policy.Restriction) policy.Restriction { return r }
+}
+
 func TestANewTokenCanBeUsedAtOnceAndItsTextIsKeptNowhere(t *testing.T) {
 	b := acmeOffice(t)
 	issued := b.issue(t, app.NewToken{Name: "shop", Scopes: apitoken.Mint, ExpiresIn: duration(t, "P1Y"), Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
@@ -304,8 +309,8 @@ func TestWhatATokenMayDoIsChangedFromItsNextUseOn(t *testing.T) {
 		{"any network", app.TokenPatch{Networks: &none}, func(t apitoken.Token) bool { return len(t.Networks) == 0 }, apitoken.Read, nil},
 		{"an expiry", app.TokenPatch{ExpiresAt: &soon}, func(t apitoken.Token) bool { return t.ExpiresAt.Equal(soon.Truncate(time.Second)) }, apitoken.Read, nil},
 		{"no expiry", app.TokenPatch{ExpiresAt: &never}, func(t apitoken.Token) bool { return t.ExpiresAt.IsZero() }, apitoken.Read, nil},
-		{"a restriction", app.TokenPatch{Restriction: &narrow}, func(t apitoken.Token) bool { return t.Restriction.NoCharts }, apitoken.Read, nil},
-		{"no restriction", app.TokenPatch{Restriction: &nothing}, func(t apitoken.Token) bool { return t.Restriction.IsZero() }, apitoken.Read, nil},
+		{"a restriction", app.TokenPatch{Restrict: to(narrow)}, func(t apitoken.Token) bool { return t.Restriction.NoCharts }, apitoken.Read, nil},
+		{"no restriction", app.TokenPatch{Restrict: to(nothing)}, func(t apitoken.Token) bool { return t.Restriction.IsZero() }, apitoken.Read, nil},
 	} {
 		view, err := b.tokens.Update(t.Context(), call(), operator(), "acme", id, app.Match(last.Tag), tt.patch)
 		if err != nil || !tt.check(view.Token) || view.Tag == last.Tag || view.Token.Digest != issued.Token.Digest {
@@ -331,8 +336,8 @@ func TestWhatATokenMayDoIsChangedFromItsNextUseOn(t *testing.T) {
 		"no scope":                  {id, "", app.TokenPatch{Scopes: &noScope}, apitoken.ErrInvalid},
 		"an expiry that is past":    {id, "", app.TokenPatch{ExpiresAt: &past}, apitoken.ErrInvalid},
 		"a name that is none":       {id, "", app.TokenPatch{Name: &bad}, apitoken.ErrInvalid},
-		"a wider restriction":       {id, "", app.TokenPatch{Restriction: &wide}, policy.ErrInvalid},
-		"a key that is not there":   {id, "", app.TokenPatch{Restriction: &unknown}, policy.ErrInvalid},
+		"a wider restriction":       {id, "", app.TokenPatch{Restrict: to(wide)}, policy.ErrInvalid},
+		"a key that is not there":   {id, "", app.TokenPatch{Restrict: to(unknown)}, policy.ErrInvalid},
 		"the tag of another state":  {id, app.Match(issued.Tag), app.TokenPatch{Name: &name}, app.ErrTag},
 		"a token that is not there": {"t9", "", app.TokenPatch{Name: &name}, group.ErrUnknownToken},
 	} {
@@ -450,7 +455,7 @@ func TestNobodyHandsOutMoreThanTheyMayDo(t *testing.T) {
 			_, create := b.tokens.Create(t.Context(), call(), by, "acme", tt.wanted)
 			_, refresh := b.tokens.Refresh(t.Context(), call(), by, "acme", given.Token.ID, "", iso8601.Duration{}, replay.Mark{})
 			_, update := b.tokens.Update(t.Context(), call(), by, "acme", widened.Token.ID, "",
-				app.TokenPatch{Scopes: &tt.wanted.Scopes, ExpiresAt: &tt.wanted.ExpiresAt, Networks: &tt.wanted.Networks, Restriction: &tt.wanted.Restriction})
+				app.TokenPatch{Scopes: &tt.wanted.Scopes, ExpiresAt: &tt.wanted.ExpiresAt, Networks: &tt.wanted.Networks, Restrict: to(tt.wanted.Restriction)})
 			for what, err := range map[string]error{"create": create, "refresh": refresh, "update": update} {
 				if !errors.Is(err, tt.want) {
 					t.Errorf("%s: got %v, want %v", what, err, tt.want)
