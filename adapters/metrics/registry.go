@@ -80,6 +80,9 @@ func New(version string) *Registry {
 			Buckets: prometheus.ExponentialBuckets(0.000_1, 4, 9),
 		}, []string{"route"}),
 	}
+	for _, method := range methods() { // from the start, so that the first one is an increase
+		r.calls.WithLabelValues(method, unreadable)
+	}
 	r.granted = r.answers.WithLabelValues(granted)
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "embedseal_build_info", Help: "1, with the version of the build.",

@@ -92,6 +92,27 @@ type log struct{ err error }
 
 func (l log) Record(context.Context, audit.Event) error { return l.err }
 
+func TestADamagedRecordIsAnIncreaseTheFirstTime(t *testing.T) {
+	r := metrics.New("v1")
+	s := memory.Open()
+	counted := r.Stores(memory.NewKeyStore(s), memory.NewGroupStore(s))
+	before := scraped(t, r)
+	_, _ = counted.Groups(t.Context())
+	_ = counted.CreateGroup(t.Context(), group.Group{ID: "g"})
+	_, _ = counted.Group(t.Context(), "g")
+	_ = counted.UpdateGroup(t.Context(), "g", func(g group.Group) (group.Group, error) { return g, nil })
+	_, _ = counted.Ring(t.Context(), "g")
+	_ = counted.UpdateRing(t.Context(), "g", func(r key.Ring) (key.Ring, error) { return r, nil })
+	_ = counted.DeleteGroup(t.Context(), "g")
+	called := regexp.MustCompile(`embedseal_store_calls_total\{method="(\w+)",outcome="(?:ok|refused|not_found)"\} 1`).FindAllStringSubmatch(scraped(t, r), -1)
+	if len(called) != 7 {
+		t.Errorf("%d methods are counted", len(called))
+	}
+	for _, m := range called {
+		want(t, before, `embedseal_store_calls_total{method="`+m[1]+`",outcome="unreadable"} 0`)
+	}
+}
+
 func TestRecordsAndAnswersAreCounted(t *testing.T) {
 	r := metrics.New("v1.2.3")
 	full := fmt.Errorf("%w: disk full", ports.ErrUnavailable)

@@ -89,6 +89,14 @@ func (s *Stores) count(method string, begin time.Time, err error) {
 	s.registry.called.WithLabelValues(method).Observe(time.Since(begin).Seconds())
 }
 
+// unreadable is the outcome of a call that met a damaged record.
+const unreadable = "unreadable"
+
+// methods are the names of the calls that are counted.
+func methods() []string {
+	return []string{"ring", "update_ring", "group", "groups", "create_group", "update_group", "delete_group"}
+}
+
 // outcome is what an error of a store means, in one word. The first that matches
 // counts, so an error stands before those it wraps.
 func outcome(err error) string {
@@ -105,7 +113,7 @@ func outcome(err error) string {
 		{ports.ErrSealed, "sealed"},
 		{ports.ErrReadOnly, "read_only"},
 		{ports.ErrDenied, "denied"},
-		{ports.ErrCorrupt, "unreadable"},
+		{ports.ErrCorrupt, unreadable},
 		{ports.ErrNotPurged, "not_purged"},
 		{ports.ErrUnknownOutcome, "unknown"},
 		{ports.ErrUnavailable, "unavailable"},
