@@ -222,3 +222,55 @@ func (r rule) explains(t *testing.T, detail, whose string) {
 		t.Errorf("the detail is %q, of %s", detail, whose)
 	}
 }
+
+func TestFeaturesUnderACeilingThroughTheHandler(t *testing.T) {
+	const excess = "rb_allowed_features:feature_not_allowed"
+	for _, mode := range []policy.Mode{policy.Reject, policy.Clamp} {
+		s := open(t, func(s *setup) { s.policy.Features, s.policy.Mode = featureList(t, "srt", "core"), mode })
+		for member, tt := range map[string]struct {
+			rbc     string // of the token, cut where it must be
+			tooMuch bool
+		}{
+			``:                              {`["srt","core"]`, false},
+			`"rb_allowed_features":null`:    {`["srt","core"]`, false},
+			`"rb_allowed_features":[]`:      {`[]`, false},
+			`"rb_allowed_features":["srt"]`: {`["srt"]`, false},
+			`"rb_allowed_features":["fork","crt-view"]`:  {`["fork","crt-view"]`, false}, // core implies them
+			`"rb_allowed_features":["core","srt","srt"]`: {`["core","srt"]`, false},
+			`"rb_allowed_features":["*"]`:                {`["srt","core"]`, true},
+			`"rb_allowed_features":["flt"]`:              {`[]`, true},
+			`"rb_allowed_features":["fork","flt","srt"]`: {`["srt","fork"]`, true},
+		} {
+			r := rule{member: member}.request()
+			got := s.send(t, r)
+			if tt.tooMuch && mode == policy.Reject {
+				if p := got.problem(t); p.Code != "policy_refused" || !slices.Equal(p.fields(), []string{excess}) {
+					t.Errorf("%s: answered with %s", member, got.body)
+				}
+				continue
+			}
+			_, rest, _ := strings.Cut(strings.TrimPrefix(got.body, `{"success": 1, "jwt": "`), `"`)
+			claims := unseal(t, got.jwtBefore(t, `"`+rest), values()[defaultKey]).claims
+			if !strings.HasSuffix(claims, `,"rbc":`+tt.rbc+`}`) || strings.Contains(rest, excess[20:]) != tt.tooMuch || !tt.tooMuch && rest != "}\n" {
+				t.Errorf("%s, %s: the claims are %s, and then comes %s", member, mode, claims, rest)
+			}
+		}
+	}
+}
+
+// What a caller sends is matched, and never a pattern itself.
+func TestAnIDWithThePatternsOfAGlobIsNoGlob(t *testing.T) {
+	s := open(t, func(s *setup) {
+		s.policy.Customers = []policy.Glob{"acme-?", `\*`, "ü*"}
+		s.restriction.Customers = []policy.Glob{"*"}
+	})
+	for id, want := range map[string]bool{
+		"acme-1": true, "acme-?": true, "acme-*": true, "*": true, "ü": true, "ü\u2028x": true,
+		"acme-": false, "acme-12": false, "acme*": false, "?": false, "**": false, "ACME-1": false, "u\u0308": false, "acme-1 ": false, " acme-1": false, "%2a": false,
+	} {
+		got := s.send(t, dry(request{body: `{"provided_id":"` + id + `","embed_id":"abcde"}`})).tried(t)
+		if got.Allowed != want {
+			t.Errorf("%s is allowed: %t", id, got.Allowed)
+		}
+	}
+}

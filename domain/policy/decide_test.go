@@ -586,3 +586,27 @@ func TestWhatIsNotWiderThanTheGroupIsWithinIt(t *testing.T) {
 		t.Errorf("%d are wider, %d are not: the law was not tried", wider, narrower)
 	}
 }
+
+func BenchmarkDecide(b *testing.B) {
+	plain, ruled := policy.Default(), policy.Default()
+	ruled.Customers, ruled.Embeds, ruled.Features = many(policy.MaxGlobs), []policy.Glob{"abc*"}, parsed(b, "srt", "flt")
+	ruled.Customers[policy.MaxGlobs-1], ruled.Origins = "customer_*", []token.Origin{site(b, "https://a.example")}
+	origin := "https://a.example"
+	for name, c := range map[string]struct {
+		p       policy.Policy
+		request token.Request
+	}{
+		"default":    {plain, asks(b, nil)},
+		"every rule": {ruled, asks(b, func(d *token.Draft) { d.EmbedOrigin = &origin })},
+	} {
+		b.Run(name, func(b *testing.B) {
+			now := instant(b, "2026-03-01T12:00:00Z")
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := policy.Decide(c.p, policy.Restriction{}, c.request, now); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
