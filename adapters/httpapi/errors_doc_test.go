@@ -25,23 +25,34 @@ import (
 // section is what stands between two marks of docs/errors.md.
 func section(t *testing.T, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "errors.md"))
+	return sectionOf(t, "errors.md", name)
+}
+
+// sectionOf is what stands between two marks of a page.
+func sectionOf(t *testing.T, page, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", page))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, rest, begins := strings.Cut(string(text), "<!-- "+name+": begin -->\n")
 	found, _, ends := strings.Cut(rest, "<!-- "+name+": end -->")
 	if !begins || !ends {
-		t.Fatalf("docs/errors.md has no section %s", name)
+		t.Fatalf("docs/%s has no section %s", page, name)
 	}
 	return found
 }
 
-// table is the rows of a section, without the head.
+// table is the rows of a section of docs/errors.md, without the head.
 func table(t *testing.T, name string) [][]string {
 	t.Helper()
+	return tableOf(t, "errors.md", name)
+}
+
+func tableOf(t *testing.T, page, name string) [][]string {
+	t.Helper()
 	var rows [][]string
-	for _, line := range strings.Split(strings.TrimSpace(section(t, name)), "\n")[2:] {
+	for _, line := range strings.Split(strings.TrimSpace(sectionOf(t, page, name)), "\n")[2:] {
 		cells := strings.Split(strings.Trim(line, "|"), "|")
 		for i := range cells {
 			cells[i] = strings.TrimSpace(cells[i])
