@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"embedseal/adapters/httpapi/apispec"
 )
 
 // overSocket asks the administration API on its socket.
@@ -23,16 +24,7 @@ func overSocket(t *testing.T, socket, path string) (status int, body string) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 		},
 	}}
-	response, err := client.Get("http://embedseal" + path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(text)
+	return fetched(t, client, "http://embedseal"+path, apispec.Administration)
 }
 
 func TestAServerIsAdministeredOnASocketInItsDataDirectory(t *testing.T) {
@@ -120,7 +112,9 @@ func TestTheSocketCanBeLeftOutAndAdministrationServedOverTCP(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = response.Body.Close()
+		if _, err := conforms(request, "", response, apispec.Administration); err != nil {
+			t.Error(err)
+		}
 		if response.StatusCode != want {
 			t.Errorf("status %d, want %d", response.StatusCode, want)
 		}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"embedseal/adapters/httpapi/apispec"
 )
 
 // world is what surrounds a run in process.
@@ -117,8 +119,7 @@ func tryPost(ctx context.Context, address, apiToken, body string) (answer, error
 	if err != nil {
 		return a, err
 	}
-	defer func() { _ = response.Body.Close() }()
-	data, err := io.ReadAll(response.Body)
+	data, err := conforms(request, body, response, apispec.Public)
 	if err != nil {
 		return a, err
 	}

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"embedseal/adapters/httpapi/apispec"
 )
 
 func TestTheBinaryIsStatic(t *testing.T) {
@@ -32,20 +34,7 @@ func TestTheBinaryIsStatic(t *testing.T) {
 // get is the status and the body at a path of the server.
 func get(t *testing.T, address, path string) (int, string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(body)
+	return fetched(t, http.DefaultClient, "http://"+address+path, apispec.Public, apispec.Operations)
 }
 
 func TestAServerIsHealthyUntilASignalEndsItWithZero(t *testing.T) {
@@ -231,16 +220,7 @@ func TestTheMetricsOfARunningServer(t *testing.T) {
 	if a := post(t, s.address, "nonsense", goodBody); a.status != http.StatusUnauthorized {
 		t.Fatalf("%d %s", a.status, a.text)
 	}
-	response, err := http.Get("http://" + s.ops(t) + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	data, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(data)
+	_, text := fetched(t, http.DefaultClient, "http://"+s.ops(t)+"/metrics", apispec.Operations)
 	for _, line := range []string{
 		`embedseal_mint_answers_total{code="granted"} 3`, `embedseal_mint_answers_total{code="unauthenticated"} 1`,
 		`embedseal_audit_records_total{outcome="written"} 4`, `embedseal_store_calls_total{method="ring",outcome="ok"} 1`,

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"embedseal/adapters/httpapi/apispec"
 	"embedseal/adapters/vault/vaultfake"
 	"embedseal/adapters/vault/vaulttest"
 )
@@ -94,20 +94,12 @@ type readyAnswer struct {
 
 func ready(t *testing.T, address string) (int, readyAnswer) {
 	t.Helper()
-	response, err := http.Get("http://" + address + "/readyz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	status, text := fetched(t, http.DefaultClient, "http://"+address+"/readyz", apispec.Operations)
 	var body readyAnswer
-	if err := json.Unmarshal(text, &body); err != nil || len(body.Components) != 2 || body.Components[0].Name != "store" || body.Components[1].Name != "audit" {
+	if err := json.Unmarshal([]byte(text), &body); err != nil || len(body.Components) != 2 || body.Components[0].Name != "store" || body.Components[1].Name != "audit" {
 		t.Fatalf("%v: %s", err, text)
 	}
-	return response.StatusCode, body
+	return status, body
 }
 
 // untilReady waits for that status and code.

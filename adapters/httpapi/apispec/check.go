@@ -145,11 +145,11 @@ func ofEvery() []string {
 func (f *faults) answer(a answer, method string, header http.Header, body []byte) {
 	for name, h := range a.headers {
 		values := header[name]
-		switch {
-		case len(values) == 0 && h.required:
+		if len(values) == 0 && h.required {
 			f.add("the header %s is missing", name)
-		case len(values) > 0:
-			f.text("the header "+name, h.schema, values[0])
+		}
+		for _, value := range values {
+			f.text("the header "+name, h.schema, value)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(header)) {
