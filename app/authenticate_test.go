@@ -3,6 +3,7 @@ package app_test
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -121,5 +122,39 @@ func TestAStoreThatIsAwayDoesNotMakeATokenInvalid(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), tokenText("acme", 1)) {
 			t.Errorf("the error holds the token: %v", err)
 		}
+	}
+}
+
+func TestATokenIsUsedFromItsNetworksOnly(t *testing.T) {
+	b := withGroups(t)
+	if err := b.stores.GroupStore.UpdateGroup(t.Context(), "acme", func(g group.Group) (group.Group, error) {
+		g.Tokens[0].Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
+		return g, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for from, want := range map[string]bool{"10.1.2.3": true, "::ffff:10.1.2.3": true, "2001:db8::1": true, "11.1.2.3": false, "2001:db9::1": false, "": false} {
+		var addr netip.Addr
+		if from != "" {
+			addr = netip.MustParseAddr(from)
+		}
+		caller, err := b.authenticator().Authenticate(t.Context(), tokenText("acme", 1), apitoken.Mint, addr)
+		if want && (err != nil || caller.Token.ID != "t1") {
+			t.Errorf("from %q: %q and %v", from, caller.Token.ID, err)
+		}
+		if !want && (!errors.Is(err, app.ErrUnauthenticated) || err.Error() != app.ErrUnauthenticated.Error() || caller.Token.ID != "" || caller.Group.ID != "") {
+			t.Errorf("from %q: %q and %v, want exactly %v", from, caller.Token.ID, err, app.ErrUnauthenticated)
+		}
+		if _, err := b.authenticator().Authenticate(t.Context(), tokenText("acme", 2), apitoken.Read, addr); err != nil {
+			t.Errorf("from %q, with a token that is bound to no network: %v", from, err)
+		}
+	}
+}
+
+func TestTheCallersGroupComesWithoutTheTokensOfOthers(t *testing.T) {
+	b := withGroups(t)
+	caller, err := b.authenticator().Authenticate(t.Context(), tokenText("acme", 1), apitoken.Mint, home())
+	if err != nil || caller.Group.Tokens != nil || caller.Group.Policy.MaxLifetime.IsZero() {
+		t.Errorf("got %+v and %v", caller.Group, err)
 	}
 }

@@ -288,6 +288,11 @@ func TestTheSameRequestRefreshesOnce(t *testing.T) {
 	}
 }
 
+// to is a change of a restriction.
+func to(next policy.Restriction) func(policy.Restriction) policy.Restriction {
+	return func(policy.Restriction) policy.Restriction { return next }
+}
+
 func TestWhatATokenMayDoIsChangedFromItsNextUseOn(t *testing.T) {
 	b := acmeOffice(t)
 	issued := b.issue(t, app.NewToken{Name: "shop", Scopes: apitoken.Mint})
