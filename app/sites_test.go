@@ -72,35 +72,41 @@ func eachSite(t *testing.T, run func(*testing.T, *site)) {
 			local := cache.NewLocal(file.NewKeyStore(s), file.NewGroupStore(s))
 			return &site{stores: local, groups: local}
 		},
-		"vault and Transit": func(t *testing.T) *site {
-			b, closing, err := hashicorp.Open(t.Context(), hashicorp.Config{
-				Addresses: []string{vaultfake.Start(t).URL()}, TryTimeout: 10 * time.Second, CallTimeout: 30 * time.Second,
-				Auth: hashicorp.AuthConfig{Method: hashicorp.MethodToken, Token: secret.New(vaultfake.RootToken)},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(closing)
-			return &site{
-				stores: hashicorp.NewKeyStore(b), groups: hashicorp.NewGroupStore(b),
-				custody: &counting{KeyCustody: hashicorp.NewCustody(b)}, cipher: hashicorp.NewCipher(b),
-			}
-		},
+		"vault and Transit": func(t *testing.T) *site { return transitSite(t, vaultfake.Start(t).URL(), vaultfake.RootToken) },
 	} {
-		t.Run(name, func(t *testing.T) {
-			s := open(t)
-			if s.custody == nil {
-				s.custody, s.cipher = &counting{KeyCustody: custody.NewLocal(entropy.System{})}, jose.New()
-			}
-			s.stores = slow{s.stores}
-			log, random := &journal{}, entropy.System{}
-			changes := newChanges(log)
-			s.keys = app.NewKeys(s.groups, s.stores, s.custody, changes, clock.System{}, random, 0)
-			defaults := app.NewDefaultKeys(s.stores, s.custody, changes, clock.System{}, random)
-			s.minter = app.NewMinter(s.stores, defaults, s.cipher, log, clock.System{}, token.ChartClaim{})
-			run(t, s)
-		})
+		t.Run(name, func(t *testing.T) { run(t, open(t).ready()) })
 	}
+}
+
+// transitSite keeps all in a Vault.
+func transitSite(t *testing.T, address, root string) *site {
+	t.Helper()
+	b, closing, err := hashicorp.Open(t.Context(), hashicorp.Config{
+		Addresses: []string{address}, TryTimeout: 10 * time.Second, CallTimeout: 30 * time.Second,
+		Auth: hashicorp.AuthConfig{Method: hashicorp.MethodToken, Token: secret.New(root)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(closing)
+	return &site{
+		stores: hashicorp.NewKeyStore(b), groups: hashicorp.NewGroupStore(b),
+		custody: &counting{KeyCustody: hashicorp.NewCustody(b)}, cipher: hashicorp.NewCipher(b),
+	}
+}
+
+// ready puts the use-cases on.
+func (s *site) ready() *site {
+	if s.custody == nil {
+		s.custody, s.cipher = &counting{KeyCustody: custody.NewLocal(entropy.System{})}, jose.New()
+	}
+	s.stores = slow{s.stores}
+	log, random := &journal{}, entropy.System{}
+	changes := newChanges(log)
+	s.keys = app.NewKeys(s.groups, s.stores, s.custody, changes, clock.System{}, random, 0)
+	defaults := app.NewDefaultKeys(s.stores, s.custody, changes, clock.System{}, random)
+	s.minter = app.NewMinter(s.stores, defaults, s.cipher, log, clock.System{}, token.ChartClaim{})
+	return s
 }
 
 // found makes a group, and its first key.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"embedseal/adapters/vault/vaulttest"
 	"embedseal/app"
 	"embedseal/domain/group"
 	"embedseal/domain/key"
@@ -90,60 +91,65 @@ func caller(g group.ID) app.Caller {
 	return c
 }
 
-func TestTheWholeLifeOfAKeyOnEveryStore(t *testing.T) {
-	eachSite(t, func(t *testing.T, s *site) {
-		first := s.found(t, "acme")
-		step := func(what string, err, want error) {
-			t.Helper()
-			if !errors.Is(err, want) {
-				t.Fatalf("%s: %v, want %v", what, err, want)
-			}
+func TestTheWholeLifeOfAKeyOnEveryStore(t *testing.T) { eachSite(t, wholeLife) }
+
+func TestTheWholeLifeOfAKeyInARealVault(t *testing.T) {
+	server := vaulttest.Dev(t)
+	wholeLife(t, transitSite(t, server.Address, server.Token).ready())
+}
+
+func wholeLife(t *testing.T, s *site) {
+	first := s.found(t, "acme")
+	step := func(what string, err, want error) {
+		t.Helper()
+		if !errors.Is(err, want) {
+			t.Fatalf("%s: %v, want %v", what, err, want)
 		}
-		mint := func(id key.ID) error {
-			d := draft()
-			d.KeyID = new(string(id))
-			_, err := s.minter.Mint(t.Context(), call(), caller("acme"), d)
-			return err
-		}
-		none, err := app.ParseOverlap("PT0S")
-		step("no overlap", err, nil)
-		rotated, err := s.keys.Rotate(t.Context(), call(), operator(), "acme", app.Rotation{Label: "second", Overlap: &none})
-		step("rotate", err, nil)
-		step("mint with the old key", mint(first), key.ErrNotActive)
-		step("mint with the new key", mint(rotated.Key.ID), nil)
-		_, err = s.keys.SetDefault(t.Context(), call(), operator(), "acme", first, "")
-		step("back to the old key", err, key.ErrState)
-		_, err = s.keys.Retire(t.Context(), call(), operator(), "acme", rotated.Key.ID, "")
-		step("retire the default", err, key.ErrIsDefault)
-		third, err := s.keys.Create(t.Context(), call(), operator(), "acme", app.NewKey{ID: "third", Note: "spare"})
-		step("create", err, nil)
-		_, err = s.keys.Create(t.Context(), call(), operator(), "acme", app.NewKey{ID: "third"})
-		step("create it twice", err, key.ErrTaken)
-		disabled, err := s.keys.Disable(t.Context(), call(), operator(), "acme", "third", app.Match(third.Tag))
-		step("disable", err, nil)
-		step("mint with a disabled key", mint("third"), key.ErrNotActive)
-		_, err = s.keys.Enable(t.Context(), call(), operator(), "acme", "third", app.Match(third.Tag))
-		step("enable with an old tag", err, app.ErrTag)
-		_, err = s.keys.Enable(t.Context(), call(), operator(), "acme", "third", app.Match(disabled.Tag))
-		step("enable", err, nil)
-		step("mint with an enabled key", mint("third"), nil)
-		_, err = s.keys.Destroy(t.Context(), call(), operator(), "acme", first, "", false)
-		step("destroy too early", err, key.ErrNotSafe)
-		_, err = s.keys.Destroy(t.Context(), call(), operator(), "acme", first, "", true)
-		step("destroy by force", err, nil)
-		gone, err := s.keys.Show(t.Context(), operator(), "acme", first)
-		step("show the tombstone", err, nil)
-		if gone.Key.State != key.Destroyed || slices.Contains(s.custody.there, first) && s.custodied(gone) {
-			t.Errorf("it is %s, and the custody keeps %v", gone.Key.State, s.custody.there)
-		}
-		ring, err := s.stores.Ring(t.Context(), "acme")
-		step("read", err, nil)
-		if k, _ := ring.Find(first); ring.Len() != 3 || !k.Secret.IsZero() {
-			t.Errorf("the ring has %d keys, the tombstone is %+v", ring.Len(), k)
-		}
-		_, err = s.keys.Create(t.Context(), call(), operator(), "acme", app.NewKey{ID: first})
-		step("give its id again", err, key.ErrTaken)
-	})
+	}
+	mint := func(id key.ID) error {
+		d := draft()
+		d.KeyID = new(string(id))
+		_, err := s.minter.Mint(t.Context(), call(), caller("acme"), d)
+		return err
+	}
+	none, err := app.ParseOverlap("PT0S")
+	step("no overlap", err, nil)
+	rotated, err := s.keys.Rotate(t.Context(), call(), operator(), "acme", app.Rotation{Label: "second", Overlap: &none})
+	step("rotate", err, nil)
+	step("mint with the old key", mint(first), key.ErrNotActive)
+	step("mint with the new key", mint(rotated.Key.ID), nil)
+	_, err = s.keys.SetDefault(t.Context(), call(), operator(), "acme", first, "")
+	step("back to the old key", err, key.ErrState)
+	_, err = s.keys.Retire(t.Context(), call(), operator(), "acme", rotated.Key.ID, "")
+	step("retire the default", err, key.ErrIsDefault)
+	third, err := s.keys.Create(t.Context(), call(), operator(), "acme", app.NewKey{ID: "third", Note: "spare"})
+	step("create", err, nil)
+	_, err = s.keys.Create(t.Context(), call(), operator(), "acme", app.NewKey{ID: "third"})
+	step("create it twice", err, key.ErrTaken)
+	disabled, err := s.keys.Disable(t.Context(), call(), operator(), "acme", "third", app.Match(third.Tag))
+	step("disable", err, nil)
+	step("mint with a disabled key", mint("third"), key.ErrNotActive)
+	_, err = s.keys.Enable(t.Context(), call(), operator(), "acme", "third", app.Match(third.Tag))
+	step("enable with an old tag", err, app.ErrTag)
+	_, err = s.keys.Enable(t.Context(), call(), operator(), "acme", "third", app.Match(disabled.Tag))
+	step("enable", err, nil)
+	step("mint with an enabled key", mint("third"), nil)
+	_, err = s.keys.Destroy(t.Context(), call(), operator(), "acme", first, "", false)
+	step("destroy too early", err, key.ErrNotSafe)
+	_, err = s.keys.Destroy(t.Context(), call(), operator(), "acme", first, "", true)
+	step("destroy by force", err, nil)
+	gone, err := s.keys.Show(t.Context(), operator(), "acme", first)
+	step("show the tombstone", err, nil)
+	if gone.Key.State != key.Destroyed || slices.Contains(s.custody.there, first) && s.custodied(gone) {
+		t.Errorf("it is %s, and the custody keeps %v", gone.Key.State, s.custody.there)
+	}
+	ring, err := s.stores.Ring(t.Context(), "acme")
+	step("read", err, nil)
+	if k, _ := ring.Find(first); ring.Len() != 3 || !k.Secret.IsZero() {
+		t.Errorf("the ring has %d keys, the tombstone is %+v", ring.Len(), k)
+	}
+	_, err = s.keys.Create(t.Context(), call(), operator(), "acme", app.NewKey{ID: first})
+	step("give its id again", err, key.ErrTaken)
 }
 
 // custodied reports whether material of the key is outside of the ring.
