@@ -47,11 +47,6 @@ func acmeOffice(t *testing.T) *office {
 	return b
 }
 
-// to is a change of a restriction that forgets the one before.
-func to(r policy.Restriction) func(policy.Restriction) policy.Restriction {
-	return func(policy.Restriction) policy.Restriction { return r }
-}
-
 func TestANewTokenCanBeUsedAtOnceAndItsTextIsKeptNowhere(t *testing.T) {
 	b := acmeOffice(t)
 	issued := b.issue(t, app.NewToken{Name: "shop", Scopes: apitoken.Mint, ExpiresIn: duration(t, "P1Y"), Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
