@@ -89,7 +89,11 @@ type problem struct {
 
 // Error is for people: what stands in it may have been sent by anybody.
 func (e *problem) Error() string {
-	text := fmt.Sprintf("the server refused: %d %s: %s", e.Status, shown(e.Code), shown(e.Detail))
+	detail := e.Detail
+	if e.Code == "not_found" { // the server speaks of paths, and people name ids
+		detail = "there is no such group, or nothing with that id in it"
+	}
+	text := fmt.Sprintf("the server refused: %d %s: %s", e.Status, shown(e.Code), shown(detail))
 	for _, f := range e.Errors {
 		text += fmt.Sprintf("\n  %s: %s (%s)", shown(f.Field), shown(f.Detail), shown(f.Code))
 	}

@@ -88,18 +88,18 @@ func moment(t *time.Time, now time.Time) string {
 // instant is an instant for people.
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// roughly is a duration in its largest unit, cut off.
+// roughly is a duration in its largest unit of which there are two, rounded.
 func roughly(d time.Duration) string {
 	const day = 24 * time.Hour
-	switch {
-	case d >= 2*day:
-		return strconv.FormatInt(int64(d/day), 10) + "d"
-	case d >= 2*time.Hour:
-		return strconv.FormatInt(int64(d/time.Hour), 10) + "h"
-	case d >= 2*time.Minute:
-		return strconv.FormatInt(int64(d/time.Minute), 10) + "m"
+	for _, unit := range []struct {
+		length time.Duration
+		name   string
+	}{{day, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
+		if d >= 2*unit.length {
+			return strconv.FormatInt(int64(d.Round(unit.length)/unit.length), 10) + unit.name
+		}
 	}
-	return strconv.FormatInt(int64(d/time.Second), 10) + "s"
+	return strconv.FormatInt(int64(d.Round(time.Second)/time.Second), 10) + "s"
 }
 
 // joined is a list of texts on one line.

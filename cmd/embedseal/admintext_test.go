@@ -76,7 +76,7 @@ func TestMomentsSayHowFarOffTheyAre(t *testing.T) {
 	now := time.Date(2026, 1, 31, 10, 0, 0, 0, time.UTC)
 	for want, d := range map[string]time.Duration{
 		"2026-02-10T10:00:00Z (in 10d)": 240 * time.Hour, "2026-02-01T22:00:00Z (in 36h)": 36 * time.Hour, "2026-01-31T11:30:00Z (in 90m)": 90 * time.Minute,
-		"2026-01-31T10:01:00Z (in 60s)": time.Minute, "2026-01-31T10:00:00Z (0s ago)": 0, "2026-01-29T10:00:00Z (2d ago)": -48 * time.Hour,
+		"2026-01-31T10:01:00Z (in 60s)": time.Minute, "2026-05-01T09:59:59Z (in 90d)": 90*24*time.Hour - time.Second, "2026-01-31T10:00:00Z (0s ago)": 0, "2026-01-29T10:00:00Z (2d ago)": -48 * time.Hour,
 	} {
 		at := now.Add(d)
 		if got := moment(&at, now); got != want {

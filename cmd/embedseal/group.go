@@ -103,8 +103,8 @@ func ruleMembers(m *members) {
 func (p *program) groupCreateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "create ID", Short: "Make a group",
-		Long: "create makes a group. Its first embed secret is made with the first token that is minted, or with key create.\n" +
-			"The id is 1 to 40 of a-z, 0-9 and -, and stays.",
+		Long: "create makes a group and its default embed secret, whose value key reveal shows. It has no API token yet: token\n" +
+			"create makes one. The id is 1 to 40 of a-z, 0-9 and -, and stays.",
 		Example: "  embedseal group create acme --name 'Acme Inc.' --max-lifetime P30D --rotate-every P90D",
 		Args:    cobra.ExactArgs(1),
 	}
