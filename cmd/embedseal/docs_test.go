@@ -173,3 +173,53 @@ func TestTheDocumentationNamesEveryExitCode(t *testing.T) {
 		}
 	}
 }
+
+// inCode are the calls of the program in the code of a document, each as the words
+// that follow its name.
+func inCode(document string) [][]string {
+	var calls [][]string
+	fenced := false
+	for line := range strings.SplitSeq(document, "\n") {
+		if strings.HasPrefix(line, "```") {
+			fenced = !fenced
+			continue
+		}
+		pieces := strings.Split(line, "`")
+		for i, piece := range pieces {
+			if !fenced && i%2 == 0 {
+				continue
+			}
+			for _, found := range regexp.MustCompile(`(?:^|[ /(])embedseal((?: [a-z][a-z-]*)+)`).FindAllStringSubmatch(piece, -1) {
+				calls = append(calls, strings.Fields(found[1]))
+			}
+		}
+	}
+	return calls
+}
+
+func TestEveryVerbThatADocumentCallsIsThere(t *testing.T) {
+	documents := []string{filepath.Join(repository, "README.md")}
+	for _, pattern := range []string{"*.md", "*/*.md"} {
+		found, err := filepath.Glob(filepath.Join(repository, "docs", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents = append(documents, found...)
+	}
+	seen := 0
+	for _, name := range documents {
+		for _, words := range inCode(contents(t, name)) {
+			seen++
+			c, rest, err := (&program{}).root().Find(words)
+			if err != nil || !c.HasParent() || c.HasSubCommands() && len(rest) > 0 {
+				t.Errorf("%s calls embedseal %s, which is no verb", name, strings.Join(words, " "))
+			}
+		}
+	}
+	if seen < 20 {
+		t.Errorf("only %d calls are seen", seen)
+	}
+	if calls := inCode("`embedseal mint`, embedseal is\n```sh\nbin/embedseal group polcy show --group x | embedseal inspect\n```\n"); fmt.Sprint(calls) != "[[mint] [group polcy show] [inspect]]" {
+		t.Errorf("seen %v", calls)
+	}
+}
