@@ -52,3 +52,12 @@ func surround(s *http.Server, around func(http.Handler) http.Handler) (undo func
 	s.Handler = around(before)
 	return func() { s.Handler = before }
 }
+
+// Routes are the operations of the administration API: method and path.
+func (a *Admin) Routes() [][2]string {
+	var all [][2]string
+	for _, r := range a.routes() {
+		all = append(all, [2]string{r.method, r.path})
+	}
+	return all
+}
