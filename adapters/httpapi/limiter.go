@@ -41,13 +41,14 @@ type LimitCounts struct {
 	Buckets, MaxBuckets int
 }
 
-// Limits tells what the limiters have done; nothing where they are off.
-func (s *Server) Limits() []LimitCounts {
+// Limits tells what the limiters of a listener have done; nothing where they are
+// off.
+func (f *front) Limits() []LimitCounts {
 	var all []LimitCounts
 	for _, l := range []struct {
 		kind string
 		of   *limiter
-	}{{"token", s.tokens}, {"failure", s.failures}} {
+	}{{"token", f.tokens}, {"failure", f.failures}} {
 		if l.of != nil {
 			all = append(all, LimitCounts{Kind: l.kind, Allowed: l.of.allowed.Load(), Refused: l.of.refused.Load(),
 				Buckets: l.of.buckets.Len(), MaxBuckets: maxBuckets})

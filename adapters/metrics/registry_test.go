@@ -173,11 +173,11 @@ func TestLimitersAndReadinessAreReadWhenSomebodyAsks(t *testing.T) {
 	if text := scraped(t, r); strings.Contains(text, "embedseal_limiter") || strings.Contains(text, "embedseal_ready") {
 		t.Errorf("there is something before anything was found:\n%s", text)
 	}
-	limits = []metrics.LimitCounts{{Kind: "token", Allowed: 7, Refused: 2, Buckets: 3, MaxBuckets: 16}}
+	limits = []metrics.LimitCounts{{Listener: "public", Kind: "token", Allowed: 7, Refused: 2, Buckets: 3, MaxBuckets: 16}}
 	last = metrics.Readiness{Ready: true, At: time.Unix(1795000000, 0), Up: map[string]bool{"store": false, "audit": true}}
-	want(t, scraped(t, r), `embedseal_limiter_requests_total{kind="token",outcome="allowed"} 7`,
-		`embedseal_limiter_requests_total{kind="token",outcome="refused"} 2`, `embedseal_limiter_buckets{kind="token"} 3`,
-		`embedseal_limiter_buckets_max{kind="token"} 16`, `embedseal_ready 1`, `embedseal_ready_checked_timestamp_seconds 1.795e+09`,
+	want(t, scraped(t, r), `embedseal_limiter_requests_total{kind="token",listener="public",outcome="allowed"} 7`,
+		`embedseal_limiter_requests_total{kind="token",listener="public",outcome="refused"} 2`, `embedseal_limiter_buckets{kind="token",listener="public"} 3`,
+		`embedseal_limiter_buckets_max{kind="token",listener="public"} 16`, `embedseal_ready 1`, `embedseal_ready_checked_timestamp_seconds 1.795e+09`,
 		`embedseal_component_up{component="store"} 0`, `embedseal_component_up{component="audit"} 1`)
 }
 

@@ -8,8 +8,8 @@ import (
 
 // LimitCounts is what one limiter of requests has done since the process began.
 type LimitCounts struct {
-	// Kind is the limiter's name, of a closed set.
-	Kind string
+	// Listener and Kind are the limiter's name, each of a closed set.
+	Listener, Kind string
 	// Allowed and Refused are requests.
 	Allowed, Refused uint64
 	// Buckets is how many callers are remembered now, of MaxBuckets.
@@ -21,19 +21,19 @@ type LimitCounts struct {
 func (r *Registry) WatchLimits(limits func() []LimitCounts) {
 	r.registry.MustRegister(collector{limitDescs(), func(d map[string]*prometheus.Desc, out chan<- prometheus.Metric) {
 		for _, l := range limits() {
-			out <- prometheus.MustNewConstMetric(d["requests"], prometheus.CounterValue, float64(l.Allowed), l.Kind, "allowed")
-			out <- prometheus.MustNewConstMetric(d["requests"], prometheus.CounterValue, float64(l.Refused), l.Kind, "refused")
-			out <- prometheus.MustNewConstMetric(d["buckets"], prometheus.GaugeValue, float64(l.Buckets), l.Kind)
-			out <- prometheus.MustNewConstMetric(d["most"], prometheus.GaugeValue, float64(l.MaxBuckets), l.Kind)
+			out <- prometheus.MustNewConstMetric(d["requests"], prometheus.CounterValue, float64(l.Allowed), l.Listener, l.Kind, "allowed")
+			out <- prometheus.MustNewConstMetric(d["requests"], prometheus.CounterValue, float64(l.Refused), l.Listener, l.Kind, "refused")
+			out <- prometheus.MustNewConstMetric(d["buckets"], prometheus.GaugeValue, float64(l.Buckets), l.Listener, l.Kind)
+			out <- prometheus.MustNewConstMetric(d["most"], prometheus.GaugeValue, float64(l.MaxBuckets), l.Listener, l.Kind)
 		}
 	}})
 }
 
 func limitDescs() map[string]*prometheus.Desc {
 	return map[string]*prometheus.Desc{
-		"requests": prometheus.NewDesc("embedseal_limiter_requests_total", "Requests that a limiter counted, by limiter and by what it did.", []string{"kind", "outcome"}, nil),
-		"buckets":  prometheus.NewDesc("embedseal_limiter_buckets", "Callers that a limiter remembers.", []string{"kind"}, nil),
-		"most":     prometheus.NewDesc("embedseal_limiter_buckets_max", "Callers that a limiter can remember: whoever is forgotten begins anew.", []string{"kind"}, nil),
+		"requests": prometheus.NewDesc("embedseal_limiter_requests_total", "Requests that a limiter counted, by listener, limiter and what it did.", []string{"listener", "kind", "outcome"}, nil),
+		"buckets":  prometheus.NewDesc("embedseal_limiter_buckets", "Callers that a limiter remembers.", []string{"listener", "kind"}, nil),
+		"most":     prometheus.NewDesc("embedseal_limiter_buckets_max", "Callers that a limiter can remember: whoever is forgotten begins anew.", []string{"listener", "kind"}, nil),
 	}
 }
 

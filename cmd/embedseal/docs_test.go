@@ -65,7 +65,7 @@ func printed() map[string][]string {
 
 // administers reports whether a verb asks the administration API.
 func administers(c *cobra.Command) bool {
-	return c.Flags().Lookup("admin-socket") != nil && c.Flags().Lookup("log-level") == nil
+	return c.Flags().Lookup("admin-socket") != nil && c.Flags().Lookup("store") == nil
 }
 
 // schemasOfTheAPI are those of docs/api/openapi.yaml, by name.

@@ -61,7 +61,7 @@ func (p *program) doctorCommand() *cobra.Command {
 			"  embedseal doctor --store vault --vault-addresses https://vault.example:8200 --vault-token-file token --duty mint",
 	}
 	c.Flags().StringVar(&duty, "duty", dutyAdminister, "what the server is there for, with the store vault: mint (it only reads), or administer (it also makes groups and keys)")
-	load := p.settings(c, append(storeKeys(), "ops.listen")...)
+	load := p.settings(c, append(storeKeys(), "ops.listen", "admin.socket")...)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return verb(func() error {
 			if duty != dutyMint && duty != dutyAdminister {

@@ -26,10 +26,7 @@ const askLimit = 5 * time.Second
 
 // socketPath is where the administration socket is; empty where there is none.
 func (x *examiner) socketPath() string {
-	if !inDataDir(x.cfg.Store) {
-		return ""
-	}
-	return x.dir.Path(adminSocket)
+	return adminConfig(x.cfg, "").Socket
 }
 
 func (x *examiner) socket(ctx context.Context) {
@@ -39,8 +36,12 @@ func (x *examiner) socket(ctx context.Context) {
 		return
 	}
 	if _, err := os.Lstat(path); err != nil {
-		return // no server runs, or it has none
+		if x.held {
+			x.advise(check, "restart the server, or look whether its admin.socket is another", "a server has the store, and there is no %s: it cannot be administered from here", path)
+		}
+		return
 	}
+	x.closed("administration socket", path)
 	var pid int32
 	client := &http.Client{Timeout: askLimit, Transport: &http.Transport{
 		DisableKeepAlives: true,

@@ -71,7 +71,7 @@ func (x *examiner) permissions() {
 	if err != nil {
 		return
 	}
-	for _, name := range []string{datadir.MasterKey, datadir.APIToken, datadir.Pending, datadir.BoltStore, datadir.FileStore, datadir.AuditLog, adminSocket} {
+	for _, name := range []string{datadir.MasterKey, datadir.APIToken, datadir.Pending, datadir.BoltStore, datadir.FileStore, datadir.AuditLog} {
 		path := x.dir.Path(name)
 		info, err := os.Lstat(path)
 		if err != nil {
@@ -92,9 +92,6 @@ func (x *examiner) permissions() {
 		x.advise("init", x.initCommand(), "an init was interrupted, and its token was not shown yet")
 	}
 }
-
-// adminSocket is the name of the administration socket in the data directory.
-const adminSocket = "admin.sock"
 
 // store looks at the store, its master key and its lock.
 func (x *examiner) store(ctx context.Context) {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"embedseal/adapters/datadir"
 )
 
 // examined is what doctor finds, with the findings by their check.
@@ -98,6 +100,7 @@ func TestTheDoctorWorksBesideARunningServer(t *testing.T) {
 		sound(t, by, "lock", "held by")
 		sound(t, by, "store", "held by that process")
 		sound(t, by, "readiness", "/readyz: ready")
+		sound(t, by, "administration socket", "admin.sock answers: version v1.2.3, groups: 1")
 		if err := os.Remove(filepath.Join(dir, "master.key")); err != nil {
 			t.Fatal(err)
 		}
@@ -226,9 +229,9 @@ func TestTheDoctorSeesAnAuditLogElsewhere(t *testing.T) {
 func TestTheDoctorAsksTheRunningServer(t *testing.T) {
 	t.Parallel()
 	dir := initialisedDir(t, storeBbolt)
-	listener, err := net.Listen("unix", filepath.Join(dir, adminSocket)) //nolint:noctx // of a test
+	listener, err := net.Listen("unix", filepath.Join(dir, datadir.AdminSocket)) //nolint:noctx // of a test
 	done(t, err)
-	done(t, os.Chmod(filepath.Join(dir, adminSocket), 0o600))
+	done(t, os.Chmod(filepath.Join(dir, datadir.AdminSocket), 0o600))
 	said := map[string]any{"version": "v9", "groups": 3, "audit": map[string]any{"ok": true}}
 	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/admin/v1/status" {
@@ -248,10 +251,10 @@ func TestTheDoctorAsksTheRunningServer(t *testing.T) {
 	_ = server.Close()
 	<-ended
 
-	listener, err = net.Listen("unix", filepath.Join(dir, adminSocket)) //nolint:noctx // of a test
+	listener, err = net.Listen("unix", filepath.Join(dir, datadir.AdminSocket)) //nolint:noctx // of a test
 	done(t, err)
 	listener.(*net.UnixListener).SetUnlinkOnClose(false)
-	done(t, os.Chmod(filepath.Join(dir, adminSocket), 0o600))
+	done(t, os.Chmod(filepath.Join(dir, datadir.AdminSocket), 0o600))
 	done(t, listener.Close())
 	sound(t, examined(t, exitOK, "--data-dir", dir), "administration socket", "left by a server that ended")
 }

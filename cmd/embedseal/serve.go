@@ -194,8 +194,11 @@ func components(s stores, log ports.Checker) []app.Component {
 func (s service) measure(m *metrics.Registry) {
 	m.WatchLimits(func() []metrics.LimitCounts {
 		var all []metrics.LimitCounts
-		for _, l := range s.Server.Limits() {
-			all = append(all, metrics.LimitCounts(l))
+		for listener, limits := range map[string][]httpapi.LimitCounts{"public": s.Server.Limits(), "admin": s.Admin.Limits()} {
+			for _, l := range limits {
+				all = append(all, metrics.LimitCounts{Listener: listener, Kind: l.Kind, Allowed: l.Allowed, Refused: l.Refused,
+					Buckets: l.Buckets, MaxBuckets: l.MaxBuckets})
+			}
 		}
 		return all
 	})
