@@ -137,6 +137,37 @@ func TestAGroupThatWasHandedOutIsTheCallersToKeep(t *testing.T) {
 	}
 }
 
+func TestAViewShowsTheGroupWithoutACopy(t *testing.T) {
+	for name, c := range map[string]interface {
+		ports.GroupStore
+		ports.Viewer
+	}{
+		"local":  filled(t, newSlow()),
+		"remote": remote(newVault(), 0),
+	} {
+		if name == "remote" {
+			if err := c.CreateGroup(t.Context(), group.Group{ID: "acme", Policy: policy.Default(), Tokens: []apitoken.Token{{ID: "t1"}}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if g, err := c.View(t.Context(), "acme"); err != nil || len(g.Tokens) != 1 || g.Tokens[0].ID != "t1" {
+			t.Fatalf("%s: got %+v and %v", name, g, err)
+		}
+		if n := testing.AllocsPerRun(100, func() { _, _ = c.View(t.Context(), "acme") }); n != 0 {
+			t.Errorf("%s: a view allocates %v times", name, n)
+		}
+		if _, err := c.View(t.Context(), "globex"); !errors.Is(err, ports.ErrNotFound) {
+			t.Errorf("%s: a group that is not there: got %v", name, err)
+		}
+		if err := c.UpdateGroup(t.Context(), "acme", naming("two")); err != nil {
+			t.Fatal(err)
+		}
+		if g, err := c.View(t.Context(), "acme"); err != nil || g.Name != "two" {
+			t.Errorf("%s: after a write: got %q and %v", name, g.Name, err)
+		}
+	}
+}
+
 func TestEveryWriteIsSeenByTheNextRead(t *testing.T) {
 	s := newSlow()
 	l := filled(t, s)
