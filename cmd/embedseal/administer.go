@@ -38,6 +38,9 @@ func (p *program) administer(c *cobra.Command, do func(ctx context.Context, a ad
 			if err != nil {
 				return err
 			}
+			if p.around != nil {
+				a.http.Transport = p.around(a.http.Transport)
+			}
 			return p.explained(do(c.Context(), a, args))
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,8 @@ type program struct {
 	stdout, stderr io.Writer
 	// terminal says whether somebody sees a question and can answer it; nil looks.
 	terminal func() bool
+	// around wraps what asks the administration API; nil leaves it.
+	around func(http.RoundTripper) http.RoundTripper
 
 	// output is --output: text or json.
 	output string

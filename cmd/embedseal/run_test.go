@@ -22,6 +22,8 @@ type world struct {
 	stdout  io.Writer // a buffer when nil
 	// terminal: somebody sees what is asked, and stdin is what they type.
 	terminal bool
+	// around holds what is asked of the administration API to its document.
+	around func(http.RoundTripper) http.RoundTripper
 }
 
 // run runs the program in process, with nothing around it.
@@ -44,7 +46,7 @@ func (w world) program(stdout, stderr io.Writer, args []string) *program {
 	}
 	return &program{
 		version: "v1.2.3", self: "embedseal", args: args, environ: w.environ,
-		stdin: strings.NewReader(w.stdin), stdout: stdout, stderr: stderr, terminal: func() bool { return w.terminal },
+		stdin: strings.NewReader(w.stdin), stdout: stdout, stderr: stderr, terminal: func() bool { return w.terminal }, around: w.around,
 	}
 }
 
