@@ -463,6 +463,21 @@ func granted(t *rapid.T, what string, p policy.Policy, r policy.Restriction, d p
 	}
 }
 
+// asPolicy is the policy of a group that knows the rules of r and no other.
+func asPolicy(r policy.Restriction) policy.Policy {
+	p := policy.Default()
+	p.MaxLifetime, _ = iso8601.Parse("P100Y")
+	if !r.MaxLifetime.IsZero() {
+		p.MaxLifetime = r.MaxLifetime
+	}
+	if r.LimitFeatures {
+		p.Features = r.Features
+	}
+	p.ChartEmbedding, p.Embeds, p.Customers, p.PinnedKey = !r.NoCharts, r.Embeds, r.Customers, r.PinnedKey
+	p.OriginRequired, p.Origins = r.OriginRequired, r.Origins
+	return p
+}
+
 // These are the laws that a restriction, the mode clamp and the narrowing of a
 // policy rest on.
 func TestWhatIsGrantedIsWithinEveryRule(t *testing.T) {
@@ -485,6 +500,7 @@ func TestWhatIsGrantedIsWithinEveryRule(t *testing.T) {
 		}
 		granted(t, "what is granted, perhaps cut, does not pass the mode reject", p, r, d)
 		granted(t, "the group alone refuses what a restricted API token gets", p, policy.Restriction{}, d)
+		granted(t, "the API token's own rules refuse what it gets", asPolicy(r), policy.Restriction{}, d)
 		if d.Claims.Customer != request.Customer() || d.Claims.Embed != request.Embed() || d.Claims.Chart != request.Chart() ||
 			d.Claims.DisableEditing != request.DisableEditing() {
 			t.Fatalf("another thing is granted than was asked for: %+v", d.Claims)

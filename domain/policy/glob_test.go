@@ -128,11 +128,12 @@ func oracle(glob, text string) bool {
 }
 
 func TestAGlobMatchesAsTheTableSays(t *testing.T) {
-	pieces := rapid.SampledFrom([]string{"*", "?", "a", "b", "ä", "😀", `\*`, `\?`, `\\`, "ab", "**"})
-	chars := rapid.SampledFrom([]string{"a", "b", "ä", "😀", "*", "?", `\`, "aa", "ab"})
+	// The last of each fills a whole word of places.
+	pieces := rapid.SampledFrom([]string{"*", "?", "a", "b", "ä", "😀", `\*`, `\?`, `\\`, "ab", "**", strings.Repeat("a?", 32)})
+	chars := rapid.SampledFrom([]string{"a", "b", "ä", "😀", "*", "?", `\`, "aa", "ab", strings.Repeat("a", 64)})
 	matched := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		text := strings.Join(rapid.SliceOfN(pieces, 1, 12).Draw(rt, "glob"), "")
+		text := strings.Join(rapid.SliceOfN(pieces, 1, 12).Filter(func(p []string) bool { return len(strings.Join(p, "")) <= policy.MaxGlob }).Draw(rt, "glob"), "")
 		s := strings.Join(rapid.SliceOfN(chars, 0, 12).Draw(rt, "text"), "")
 		want := oracle(text, s)
 		if got, slow := glob(t, text).Match(s), policy.Simulate(glob(t, text), s); got != want || slow != want {
@@ -144,6 +145,15 @@ func TestAGlobMatchesAsTheTableSays(t *testing.T) {
 	})
 	if matched == 0 {
 		t.Error("no glob matched: the law was not tried")
+	}
+}
+
+func TestAGlobOfManyCharactersIsFollowedFromWordToWord(t *testing.T) {
+	for n := range policy.MaxGlob {
+		g := glob(t, strings.Repeat("?", n)+"b")
+		if !policy.Simulate(g, strings.Repeat("a", n)+"b") || policy.Simulate(g, strings.Repeat("a", n)+"a") || policy.Simulate(g, strings.Repeat("a", n)) {
+			t.Errorf("%d characters and one more are not followed to the end", n)
+		}
 	}
 }
 
