@@ -93,13 +93,21 @@ func TestTheStatusSaysWhatRuns(t *testing.T) {
 		Store     string
 		Custody   string
 		Listeners []httpapi.Listening
-		Groups    int
+		Audit     struct {
+			Log string
+			Seq int
+			OK  bool
+		}
+		Groups int
 	}
 	if err := json.Unmarshal([]byte(got.body), &body); err != nil {
 		t.Fatal(err)
 	}
 	if body.Version != "v1.2.3" || body.StartedAt != "2026-01-31T10:00:00Z" || body.Store != "memory" || body.Custody != "material" || body.Groups != 3 {
 		t.Errorf("got %+v", body)
+	}
+	if body.Audit.Log != "local" || body.Audit.Seq != 3 || !body.Audit.OK {
+		t.Errorf("the audit log is %+v", body.Audit)
 	}
 	want := []httpapi.Listening{{Name: httpapi.NameSocket, Address: s.config.Socket}, {Name: httpapi.NameAdmin, Address: s.addr}}
 	if fmt.Sprint(body.Listeners) != fmt.Sprint(want) {

@@ -22,7 +22,15 @@ type statusView struct {
 	Store     string      `json:"store"`
 	Custody   string      `json:"custody"`
 	Listeners []Listening `json:"listeners"`
-	Groups    int         `json:"groups"`
+	// Audit is null where the log is not to be asked.
+	Audit  *logView `json:"audit"`
+	Groups int      `json:"groups"`
+}
+
+type logView struct {
+	Log string `json:"log"`
+	Seq uint64 `json:"seq"`
+	OK  bool   `json:"ok"`
 }
 
 // Beside names the listeners of the process that are not these. It is called
@@ -35,8 +43,16 @@ func (a *Admin) status(x *exchange) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{body: statusView{
+	out := statusView{
 		Version: a.cfg.Version, StartedAt: stamp(a.started), Store: a.cfg.Store, Custody: a.cfg.Custody,
 		Listeners: append(append([]Listening{}, a.beside...), a.where...), Groups: seen.Groups,
-	}}, nil
+	}
+	if a.use.Auditing != nil {
+		log, err := a.use.Auditing.Status(x.by)
+		if err != nil {
+			return reply{}, err
+		}
+		out.Audit = &logView{Log: log.Log, Seq: log.Seq, OK: log.OK}
+	}
+	return reply{body: out}, nil
 }

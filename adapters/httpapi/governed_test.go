@@ -18,6 +18,7 @@ import (
 	"embedseal/app"
 	"embedseal/docs/api"
 	"embedseal/domain/apitoken"
+	"embedseal/domain/audit"
 	"embedseal/domain/group"
 	"embedseal/domain/policy"
 	"embedseal/domain/secret"
@@ -34,6 +35,7 @@ type governed struct {
 	admin  *httpapi.Admin
 	addr   string
 	clock  *clock
+	log    *auditLog
 	audit  *recorder
 	meter  *meter
 	logs   *logbook
@@ -55,6 +57,7 @@ func govern(t *testing.T, changes ...func(*governed)) *governed {
 			Version:       "v1.2.3", Store: "memory", Custody: "material",
 		},
 		clock: &clock{now: time.Date(2026, 1, 31, 10, 0, 0, 500e6, time.UTC)},
+		log:   &auditLog{status: audit.Status{Log: "local", Seq: 3, OK: true}},
 		audit: &recorder{}, meter: &meter{answers: map[string]int{}}, logs: &logbook{},
 	}
 	page, err := apipage.New(api.Document())
@@ -75,6 +78,7 @@ func govern(t *testing.T, changes ...func(*governed)) *governed {
 		Groups:    app.NewGroups(s.groups, s.keys, s.custody, defaults, recorded, s.clock),
 		Keys:      app.NewKeys(s.groups, s.keys, s.custody, recorded, s.clock, entropy.System{}, 0),
 		Tokens:    app.NewTokens(s.groups, s.keys, recorded, uses, s.clock, entropy.System{}),
+		Auditing:  app.NewAuditing(s.log, s.audit, s.clock),
 		Overviews: app.NewOverviews(s.groups),
 	}
 	s.admin = httpapi.NewAdmin(s.config, use, app.NewAuthenticator(s.groups, uses, s.clock), app.NewRefusals(s.audit, s.clock), s.clock, entropy.System{}, s.meter, log)

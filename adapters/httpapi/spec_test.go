@@ -131,3 +131,36 @@ func TestTheListsOfWordsOfTheAPIDocumentAreThoseOfTheDomain(t *testing.T) {
 		}
 	}
 }
+
+// What the document has and no listener serves is seen by nobody else: exchanges
+// show only what is served and not documented.
+func TestEveryDocumentedOperationOfAdministrationIsServed(t *testing.T) {
+	var documented, served []string
+	for path, item := range at(t, "paths").(map[string]any) {
+		if !slices.ContainsFunc(item.(map[string]any)["servers"].([]any), func(server any) bool {
+			return server.(map[string]any)["url"] == string(apispec.Administration)
+		}) {
+			continue
+		}
+		for method := range item.(map[string]any) {
+			if method != "servers" && method != "parameters" {
+				documented = append(documented, strings.ToUpper(method)+" "+path)
+			}
+		}
+	}
+	s := govern(t)
+	for _, r := range s.admin.Routes() {
+		served = append(served, r[0]+" "+r[1])
+	}
+	for path := range s.config.Page {
+		if strings.HasPrefix(path, "/reference/") {
+			path = "/reference/{digest}/{asset}"
+		}
+		served = append(served, "GET "+path)
+	}
+	slices.Sort(documented)
+	slices.Sort(served)
+	if diff := cmp.Diff(slices.Compact(served), documented); diff != "" {
+		t.Errorf("-served +docs/api/openapi.yaml:\n%s", diff)
+	}
+}

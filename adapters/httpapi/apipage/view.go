@@ -224,7 +224,7 @@ func command(d place, path string, item place, method string, op place, paramete
 		lines[0] = strings.Replace(lines[0], "-X HEAD", "-I", 1)
 	}
 	lines[0] += " " + url + path
-	if body != nil && body.Example != "" {
+	if body != nil && body.Example != "" && body.Example != "{}" {
 		lines = append(lines, "-H 'Content-Type: "+body.MediaType+"'", "-d '"+strings.ReplaceAll(body.Example, "'", `'\''`)+"'")
 	}
 	return strings.Join(lines, " \\\n  ")
