@@ -1,7 +1,6 @@
 package auditlog_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,15 +10,17 @@ import (
 	"testing"
 
 	"embedseal/adapters/auditlog"
+	"embedseal/domain/audit"
 	"embedseal/ports"
 )
 
-// full is a file on a disk that is full after so many more bytes.
+// full is a file on a disk that fails after so many more bytes.
 type full struct {
 	auditlog.Output
-	left int
-	// stuck says that nothing can be taken back either.
-	stuck bool
+	left  int
+	cause error
+	// stuck says that nothing can be taken back either, syncs that no sync works.
+	stuck, unsynced bool
 }
 
 func (f *full) Write(p []byte) (int, error) {
@@ -32,7 +33,7 @@ func (f *full) Write(p []byte) (int, error) {
 		return n, err
 	}
 	f.left = 0
-	return n, syscall.ENOSPC
+	return n, f.cause
 }
 
 func (f *full) Truncate(size int64) error {
@@ -42,10 +43,17 @@ func (f *full) Truncate(size int64) error {
 	return f.Output.Truncate(size)
 }
 
+func (f *full) Sync() error {
+	if f.unsynced {
+		return syscall.EIO
+	}
+	return f.Output.Sync()
+}
+
 // breakAfter lets the log write so many more bytes; the func it returns makes
 // room again.
 func breakAfter(l *auditlog.Log, bytes int, stuck bool) (repair func()) {
-	f := &full{left: bytes, stuck: stuck}
+	f := &full{left: bytes, stuck: stuck, cause: syscall.ENOSPC}
 	l.Break(func(out auditlog.Output) auditlog.Output {
 		f.Output = out
 		return f
@@ -60,94 +68,58 @@ func wantUnavailable(t *testing.T, err, cause error) {
 	}
 }
 
+// lineLength is that of the record of an event like these.
+func lineLength(t *testing.T) int {
+	t.Helper()
+	b := newBook(t)
+	b.record(t, "r1")
+	return len(strings.Split(contents(t, b.config.Path), "\n")[1]) + 1
+}
+
 func TestARecordThatDoesNotFitIsTakenBack(t *testing.T) {
-	e1, line1 := event("r1")
-	e2, _ := event("r2")
-	e3, line3 := event("r3")
-	for _, torn := range []string{"", "{\"torn"} {
-		for bytes := range len(line1) {
-			path := filepath.Join(t.TempDir(), "audit.log")
-			if err := os.WriteFile(path, []byte(torn), 0o600); err != nil {
-				t.Fatal(err)
+	for bytes := 0; bytes < lineLength(t); bytes += 9 {
+		b := newBook(t)
+		b.record(t, "r1")
+		before := contents(t, b.config.Path)
+		repair := breakAfter(b.Log, bytes, false)
+		for range 2 {
+			wantUnavailable(t, b.Record(t.Context(), event("r2")), syscall.ENOSPC)
+			if got := contents(t, b.config.Path); got != before || b.Status().OK {
+				t.Fatalf("the file holds %q, and the status is %+v", got, b.Status())
 			}
-			l, want := open(t, path), ""
-			if torn == "" {
-				record(t, l, e1)
-				want = line1
-			}
-			repair := breakAfter(l, bytes, false)
-			for range 2 {
-				wantUnavailable(t, l.Record(t.Context(), e2), syscall.ENOSPC)
-				wantFile(t, path, torn+want)
-			}
-			repair()
-			record(t, l, e3)
-			if torn != "" {
-				want = "\n"
-			}
-			wantFile(t, path, torn+want+line3)
 		}
-	}
-}
-
-func TestAPieceThatCannotBeTakenBackIsALineOfItsOwn(t *testing.T) {
-	e1, line1 := event("r1")
-	e2, line2 := event("r2")
-	e3, line3 := event("r3")
-	for bytes := range len(line2) {
-		path := filepath.Join(t.TempDir(), "audit.log")
-		l := open(t, path)
-		record(t, l, e1)
-		repair := breakAfter(l, bytes, true)
-		wantUnavailable(t, l.Record(t.Context(), e2), syscall.ENOSPC)
 		repair()
-		record(t, l, e3)
-		record(t, l, e1)
-		piece := ""
-		if bytes > 0 {
-			piece = line2[:bytes] + "\n"
+		b.record(t, "r3")
+		b.wantRecords(t, "audit_opened", "r1", "r3")
+		b.wantVerified(t)
+	}
+}
+
+func TestAPieceThatCannotBeTakenBackIsToldOf(t *testing.T) {
+	length := lineLength(t)
+	for _, bytes := range []int{0, 1, 2, 10, 11, 100, 200, 300, length - 76, length - 75, length - 74, length - 3, length - 2, length - 1} {
+		b := newBook(t)
+		b.record(t, "r1")
+		repair := breakAfter(b.Log, bytes, true)
+		wantUnavailable(t, b.Record(t.Context(), event("r2")), syscall.ENOSPC)
+		repair()
+		b.record(t, "r3", "r4")
+		switch bytes {
+		case 0:
+			b.wantRecords(t, "audit_opened", "r1", "r3", "r4")
+			b.wantVerified(t)
+		case length - 1: // whole but for the end of the line
+			b.wantRecords(t, "audit_opened", "r1", "r2", "r3", "r4")
+			b.wantVerified(t)
+		default:
+			b.wantRecords(t, "audit_opened", "r1", "?", "audit_torn", "r3", "r4")
+			b.wantVerified(t, audit.Recovered)
 		}
-		wantFile(t, path, line1+piece+line3+line1)
-	}
-}
-
-func TestTheEndOfATornLineIsNotWrittenTwice(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "audit.log")
-	if err := os.WriteFile(path, []byte("{\"torn"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	l := open(t, path)
-	e, line := event("r1")
-	repair := breakAfter(l, 1, true) // the end of the torn line fits, and stays
-	wantUnavailable(t, l.Record(t.Context(), e), syscall.ENOSPC)
-	repair()
-	record(t, l, e)
-	wantFile(t, path, "{\"torn\n"+line)
-}
-
-func TestWhatOthersWroteIsNeverTakenBack(t *testing.T) {
-	e, line := event("r1")
-	for what, tt := range map[string]struct {
-		meanwhile func(path string) error
-		want      string
-	}{
-		"rotated by copying":  {func(path string) error { return os.Truncate(path, 0) }, line[:10] + "\n" + line},
-		"another process":     {func(path string) error { return os.WriteFile(path, []byte(line+"other\n"), 0o600) }, line + "other\n" + line[:10] + "\n" + line},
-		"nothing in the time": {func(string) error { return nil }, line + line},
-	} {
-		t.Run(what, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "audit.log")
-			l := open(t, path)
-			record(t, l, e)
-			if err := tt.meanwhile(path); err != nil {
-				t.Fatal(err)
-			}
-			repair := breakAfter(l, 10, false)
-			wantUnavailable(t, l.Record(t.Context(), e), syscall.ENOSPC)
-			repair()
-			record(t, l, e)
-			wantFile(t, path, tt.want)
-		})
+		b.reopen(t)
+		b.record(t, "r5")
+		if r, err := b.Verify(t.Context()); err != nil || !r.OK() {
+			t.Fatalf("%d: %+v %v", bytes, r, err)
+		}
 	}
 }
 
@@ -155,9 +127,9 @@ func TestAFullDeviceRefusesEveryRecord(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Fatalf("this test needs /dev/full: %v", err)
 	}
-	l := open(t, "/dev/full")
+	b := newBook(t, func(c *auditlog.Config) { c.Path = "/dev/full" })
 	for range 3 {
-		err := l.Record(t.Context(), minted())
+		err := b.Record(t.Context(), minted())
 		wantUnavailable(t, err, syscall.ENOSPC)
 		if !strings.Contains(err.Error(), "/dev/full") || strings.Contains(err.Error(), "customer_1") {
 			t.Errorf("the error must name the file and nothing of the record: %v", err)
@@ -165,36 +137,167 @@ func TestAFullDeviceRefusesEveryRecord(t *testing.T) {
 	}
 }
 
-// TestEveryAcknowledgedRecordIsALine breaks the log at one place after the
-// other and reads the file as a program would that skips what is no JSON.
+// TestEveryAcknowledgedRecordIsALine breaks the log at one place after the other,
+// in every way there is, and looks for every record that was acknowledged.
 func TestEveryAcknowledgedRecordIsALine(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "audit.log")
-	l := open(t, path)
+	b := newBook(t, func(c *auditlog.Config) { c.MaxBytes = 20 << 10 })
 	acknowledged := map[string]bool{}
-	for bytes := range 700 {
-		repair := breakAfter(l, bytes, bytes%2 == 0)
+	for bytes := range 1000 {
+		f := &full{left: bytes, stuck: bytes%2 == 0, unsynced: bytes%3 == 0, cause: []error{syscall.ENOSPC, syscall.EIO}[bytes%2]}
+		b.Break(func(out auditlog.Output) auditlog.Output {
+			if old, ok := out.(*full); ok {
+				out = old.Output
+			}
+			f.Output = out
+			return f
+		})
 		for i := range 3 {
-			e, _ := event(fmt.Sprintf("%d-%d", bytes, i))
-			if l.Record(t.Context(), e) == nil {
+			e := event(fmt.Sprintf("%d-%d", bytes, i))
+			if i == 1 {
+				e.Action = audit.ActionCreateKey
+			}
+			err := b.Record(t.Context(), e)
+			if err == nil {
 				acknowledged[e.RequestID] = true
+				if i == 1 && f.unsynced {
+					t.Fatal("a change was acknowledged that is not on the disk")
+				}
+			} else if !errors.Is(err, ports.ErrUnavailable) {
+				t.Fatal(err)
 			}
 		}
-		repair()
+		*f = full{Output: f.Output, left: 1 << 30}
 	}
-	if len(acknowledged) == 0 {
-		t.Fatal("none was written: the test looks at nothing")
+	if len(acknowledged) < 250 {
+		t.Fatalf("%d were written: the test looks at next to nothing", len(acknowledged))
 	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
+	b.record(t, "last")
+	r, err := b.Verify(t.Context())
+	if err != nil || !r.OK() {
+		t.Errorf("%d records, %v, %v", r.Records, kinds(r), err)
 	}
-	for text := range strings.Lines(string(data)) {
-		var l line
-		if json.Unmarshal([]byte(text), &l) == nil {
-			delete(acknowledged, l.RequestID)
+	all := ""
+	for _, name := range b.files(t) {
+		all += contents(t, name)
+	}
+	for id := range acknowledged {
+		if !strings.Contains(all, `"request_id":"`+id+`"`) {
+			t.Errorf("%s is acknowledged and not in the file", id)
 		}
 	}
-	if len(acknowledged) != 0 {
-		t.Errorf("acknowledged and not in the file: %v", acknowledged)
+}
+
+func TestAChangeWhoseRecordCannotBeSyncedIsRefused(t *testing.T) {
+	b := newBook(t)
+	f := &full{left: 1 << 30, unsynced: true}
+	b.Break(func(out auditlog.Output) auditlog.Output {
+		f.Output = out
+		return f
+	})
+	b.record(t, "a mint needs no sync")
+	wantUnavailable(t, b.Record(t.Context(), change("r1")), syscall.EIO)
+	f.unsynced = false
+	if err := b.Record(t.Context(), change("r2")); err != nil {
+		t.Fatal(err)
 	}
+	b.wantVerified(t)
+}
+
+func TestALogThatWasRemovedIsMadeAnewBeforeTheNextRecord(t *testing.T) {
+	b := newBook(t)
+	b.record(t, "r1")
+	for i := range 3 {
+		if err := os.Remove(b.config.Path); err != nil {
+			t.Fatal(err)
+		}
+		id := fmt.Sprint("after ", i)
+		b.record(t, id)
+		b.wantRecords(t, "audit_truncated", id)
+	}
+	b.wantVerified(t, audit.Removed)
+	b.reopen(t)
+	b.record(t, "r2")
+	b.wantVerified(t, audit.Removed)
+}
+
+func TestALogWhoseDirectoryIsGoneRefusesTheRecord(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "gone")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b := newBook(t, func(c *auditlog.Config) { c.Path = filepath.Join(dir, "audit.log") })
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Record(t.Context(), minted()); !errors.Is(err, ports.ErrUnavailable) {
+		t.Errorf("a record that nobody can read was acknowledged: %v", err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b.record(t, "r1")
+	b.wantRecords(t, "audit_opened", "r1")
+	b.wantVerified(t)
+}
+
+func TestALogThatWasRenamedGoesOnInANewFile(t *testing.T) {
+	b := newBook(t)
+	b.record(t, "r1", "r2")
+	if err := os.Rename(b.config.Path, b.config.Path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	b.record(t, "into the old file, as nobody has looked yet")
+	b.Follow()
+	b.record(t, "r3")
+	b.wantRecords(t, "r3")
+	b.wantVerified(t) // the renamed file is found by what is in it
+	if err := os.Rename(b.config.Path, b.config.Path+".2"); err != nil {
+		t.Fatal(err)
+	}
+	b.reopen(t)
+	b.record(t, "r4")
+	if r := b.wantVerified(t, kinds(audit.Report{})...); r.Records != 8 {
+		t.Logf("%+v", r)
+	}
+}
+
+func TestWhatOthersAppendIsFoundAndStandsAlone(t *testing.T) {
+	for what, tt := range map[string]struct {
+		foreign string
+		want    []audit.Kind
+	}{
+		"a line":                {"{\"time\":\"x\"}\n", []audit.Kind{audit.Inserted}},
+		"two lines":             {"a\nb\n", []audit.Kind{audit.Inserted, audit.Inserted}},
+		"a piece":               {"{\"tim", []audit.Kind{audit.Recovered}},
+		"a line and a piece":    {"x\n{\"tim", []audit.Kind{audit.Inserted, audit.Recovered}},
+		"more than a record is": {strings.Repeat("x", 3<<20), []audit.Kind{audit.Recovered}},
+		"a long line":           {strings.Repeat("x", 3<<20) + "\n", []audit.Kind{audit.Inserted}},
+	} {
+		for _, restarted := range []bool{false, true} {
+			t.Run(fmt.Sprint(what, restarted), func(t *testing.T) {
+				b := newBook(t)
+				b.record(t, "r1")
+				if restarted {
+					b.close()
+				}
+				write(t, b.config.Path, contents(t, b.config.Path)+tt.foreign)
+				if restarted {
+					b.open(t)
+				}
+				b.record(t, "r2", "r3")
+				b.wantVerified(t, tt.want...)
+			})
+		}
+	}
+}
+
+func TestAFileThatWasCutWhileOpenIsToldOf(t *testing.T) {
+	b := newBook(t)
+	b.record(t, "r1", "r2", "r3")
+	if err := os.Truncate(b.config.Path, 0); err != nil { // as a rotation by copying does
+		t.Fatal(err)
+	}
+	b.record(t, "r4")
+	b.wantRecords(t, "audit_truncated", "r4")
+	b.wantVerified(t, audit.Removed)
 }

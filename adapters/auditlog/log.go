@@ -1,29 +1,35 @@
-// Package auditlog keeps audit events as JSON lines in a file: one write(2) for
-// each, done when Record returns.
+// Package auditlog keeps audit events as JSON lines in a file, chained by
+// HMAC-SHA-256 so that nobody without the key of the chain edits, removes or
+// reorders one unnoticed: one write(2) for each, done when Record returns.
 //
 // # Caveats
 //
 // The record of a mint or a refusal is in the kernel when Record returns, and not
 // yet on the disk: a killed process loses nothing, a power cut may lose the last
-// seconds. The record of a change is on the disk.
+// seconds. The record of a change is on the disk. docs/audit.md says what the chain
+// proves and what it does not.
 package auditlog
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
+	"time"
 
 	"embedseal/adapters/internal/fsync"
 	"embedseal/domain/audit"
+	"embedseal/domain/secret"
 	"embedseal/ports"
 )
 
-var _ ports.Auditor = (*Log)(nil)
+var (
+	_ ports.Auditor     = (*Log)(nil)
+	_ ports.AuditReader = (*Log)(nil)
+)
 
 // StandardError is the path that means the standard error stream.
 const StandardError = "-"
@@ -33,154 +39,278 @@ type Config struct {
 	// Path of the file, made with mode 0600 when it is not there, or
 	// [StandardError].
 	Path string
+	// Name is the log's own, which stands in every record: see audit.ParseLog.
+	Name string
+	// Store keeps the key and the end of the log. Without one there is a key for
+	// this process only.
+	Store ports.AuditStore
+	// MaxBytes is the length from which on a new file is begun; 0 never does.
+	MaxBytes int64
+	// Keep is how many files besides the current one are kept; 0 keeps all.
+	Keep int
+	// SaveEvery is how often the store is told of the end of the log (5 s).
+	SaveEvery time.Duration
+	// Log is told what an operator should know; nil is told nothing.
+	Log *slog.Logger
 }
 
-// Log is a ports.Auditor.
+// Log is a ports.Auditor and a ports.AuditReader.
 type Log struct {
-	path string
-	mu   sync.Mutex
-	out  output
-	// size is the length of the file up to its last whole record.
-	size int64
-	// torn says that a failed write left a piece of a record that could not be
-	// taken back.
-	torn bool
-	line []byte
+	cfg     Config
+	regular bool
+
+	mu  sync.Mutex
+	out output
+	// chain is nil until the store has given the key; kept says that it has it.
+	chain  *chain
+	secret secret.Text
+	kept   bool
+	asked  time.Time // when the store was asked in vain
+	why    error
+	// head is the last record of the log, size the length of the file up to its end,
+	// first the number of the file's first record (0 for an empty file).
+	head  audit.Head
+	size  int64
+	first uint64
+	// unended says that the file does not end with the end of a line.
+	unended bool
+	// doubt says that what stands at the end of the file has to be looked at, debris
+	// where failed writes have left something, up to debrisEnd.
+	doubt             bool
+	debris, debrisEnd int64
+	// notes are what the log has to say of itself before the next record.
+	notes  []audit.Event
+	line   []byte
+	failed bool
+	// rotateAfter puts off a rotation that failed.
+	rotateAfter time.Time
+
+	disk  disk
+	saver saver
 }
 
-// output is what the log needs of a file; tests break it.
-type output interface {
-	io.Writer
-	Stat() (os.FileInfo, error)
-	Truncate(size int64) error
-}
-
-// Open opens the log for appending. The returned func closes it. A last line
-// that a crash cut short is ended, so that the next record stands alone.
-func Open(cfg Config) (*Log, func(), error) {
+// Open opens the log for appending, and keeps other processes from the file. The
+// returned func tells the store of the end of the log and closes it. What a crash
+// left of a last line is told of in a record; a file that was not written with
+// this log's key is put aside.
+//
+// A store that is away is asked again by Record, which refuses until then. One that
+// may not be written goes without: the log is chained with a key of this process,
+// and a warning says so.
+//
+// Errors: ErrHeld when another process has the file, ErrCorrupt when the store's
+// record of this log is damaged, and those of the file.
+func Open(ctx context.Context, cfg Config) (*Log, func(), error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.SaveEvery <= 0 {
+		cfg.SaveEvery = 5 * time.Second
+	}
+	if _, err := audit.ParseLog(cfg.Name); err != nil {
+		return nil, nil, fmt.Errorf("auditlog: open %s: %w", cfg.Path, err)
+	}
+	l := &Log{cfg: cfg, out: stream{os.Stderr}}
+	l.disk.done = sync.NewCond(&l.disk.mu)
 	if cfg.Path == StandardError {
-		return &Log{path: "standard error", out: stream{os.Stderr}}, func() {}, nil
+		l.cfg.Path = "standard error"
+	} else {
+		f, info, err := openFile(cfg.Path, 0)
+		if err != nil {
+			return nil, nil, err
+		}
+		l.out, l.regular = f, info.Mode().IsRegular()
+		if l.regular && info.Size() == 0 { // the name of a new file is on the disk
+			err = fsync.Dir(filepath.Dir(cfg.Path))
+		}
+		if err != nil {
+			return nil, nil, errors.Join(fmt.Errorf("auditlog: open %s: %w", cfg.Path, err), f.Close())
+		}
 	}
-	l := &Log{path: cfg.Path}
-	if err := l.open(); err != nil {
-		return nil, nil, err
+	l.mu.Lock()
+	err := l.begin(ctx)
+	if err == nil && l.mustTell() {
+		l.tell()
 	}
+	l.mu.Unlock()
+	if errors.Is(err, ports.ErrUnavailable) || errors.Is(err, ports.ErrUnknownOutcome) || errors.Is(err, ports.ErrConflict) {
+		l.cfg.Log.Warn("the store of the audit log's key is away: nothing is recorded, and nothing minted, until it is back", "error", err)
+		err = nil
+	}
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("auditlog: open %s: %w", l.cfg.Path, err), l.out.Close())
+	}
+	l.startSaving()
 	return l, l.close, nil
 }
 
-// open opens the file of the path, and makes it when there is none. The name of
-// a new file is on the disk when open returns.
-func (l *Log) open() error {
-	f, err := os.OpenFile(filepath.Clean(l.path), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		return fmt.Errorf("auditlog: open %s: %w; audit.path must name a file this user can write", l.path, err)
-	}
-	if err := l.recover(f); err != nil {
-		return errors.Join(fmt.Errorf("auditlog: read the end of %s: %w", l.path, err), f.Close())
-	}
-	l.out = f
-	return nil
-}
-
 func (l *Log) close() {
+	l.stopSaving()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if f, ok := l.out.(*os.File); ok {
-		_ = f.Close()
-	}
-}
-
-func (l *Log) recover(f *os.File) error {
-	l.size, l.torn = 0, false
-	info, err := f.Stat()
-	if err == nil && info.Mode()&os.ModeNamedPipe != 0 {
-		return errors.New("it is a pipe: what nobody reads from it is no record")
-	}
-	if err != nil || !info.Mode().IsRegular() {
-		return err
-	}
-	if info.Size() == 0 {
-		return fsync.Dir(filepath.Dir(l.path))
-	}
-	l.size = info.Size()
-	last := make([]byte, 1)
-	if _, err := f.ReadAt(last, l.size-1); err != nil {
-		return err
-	}
-	l.torn = last[0] != '\n'
-	return nil
+	_ = l.out.Close()
 }
 
 // Record implements ports.Auditor.
-func (l *Log) Record(_ context.Context, e audit.Event) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.reopen(); err != nil {
+func (l *Log) Record(ctx context.Context, e audit.Event) error {
+	seq, err := l.write(ctx, e)
+	if err != nil || !e.Action.Changes() {
 		return err
 	}
-	l.line = l.line[:0]
-	if l.torn {
-		l.line = append(l.line, '\n')
+	if err := l.settle(seq); err != nil {
+		return err
 	}
-	l.line = append(appendEvent(l.line, e), '\n')
-	n, err := l.out.Write(l.line)
-	if err == nil {
-		l.size += int64(n)
-		l.torn = false
-		return l.settle(e)
-	}
-	if n > 0 && !l.takeBack(n) {
-		l.torn = l.line[n-1] != '\n'
-		l.size += int64(n)
-	}
-	return fmt.Errorf("%w: auditlog: write %s: %w", ports.ErrUnavailable, l.path, err)
-}
-
-// reopen makes the file anew when somebody removed it: what is written to a file
-// without a name is a record nobody will ever read. A file that was renamed is
-// written to until the next start.
-func (l *Log) reopen() error {
-	f, ok := l.out.(*os.File)
-	if !ok {
-		return nil
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("%w: auditlog: look at %s: %w", ports.ErrUnavailable, l.path, err)
-	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Nlink > 0 {
-		return nil
-	}
-	if err := l.open(); err != nil {
-		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
-	}
-	_ = f.Close()
+	l.saver.hurry()
 	return nil
 }
 
-// settle brings the record of a change to the disk: the change itself will be
-// there, and must not outlive its record.
-func (l *Log) settle(e audit.Event) error {
-	f, ok := l.out.(*os.File)
-	if !ok || !e.Action.Changes() {
+// write is Record without the disk. It returns the number of the record.
+func (l *Log) write(ctx context.Context, e audit.Event) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.ready(ctx)
+	if err == nil {
+		err = l.append(&e)
+	}
+	l.failed = err != nil
+	if err != nil {
+		return 0, fmt.Errorf("%w: auditlog: write %s: %w", ports.ErrUnavailable, l.cfg.Path, err)
+	}
+	return l.head.Seq, nil
+}
+
+// ready sees to it that the next record is written where it can be read. The lock
+// is held.
+func (l *Log) ready(ctx context.Context) error {
+	if l.chain == nil {
+		if err := l.beginAgain(ctx); err != nil {
+			return err
+		}
+	}
+	if !l.regular {
 		return nil
 	}
-	err := f.Sync()
-	if err == nil || errors.Is(err, syscall.EINVAL) { // a device, which has no disk
+	info, err := l.out.Stat()
+	if err != nil {
+		return err
+	}
+	switch {
+	case links(info) == 0:
+		// What is written to a file without a name is a record nobody will ever read.
+		l.cfg.Log.Error("the audit log was removed; a new one is begun", "path", l.cfg.Path)
+		l.missing(l.first, "removed")
+		if err := l.replace(); err != nil {
+			return err
+		}
+	case info.Size() != l.size:
+		if !l.doubt {
+			l.cfg.Log.Error("the audit log was changed by somebody else", "path", l.cfg.Path, "bytes", info.Size(), "want", l.size)
+		}
+		l.doubt = true
+	}
+	if l.doubt {
+		if err := l.adopt(l.head); err != nil {
+			return err
+		}
+	}
+	if l.cfg.MaxBytes > 0 && l.size >= l.cfg.MaxBytes && time.Now().After(l.rotateAfter) {
+		l.rotate()
+	}
+	return nil
+}
+
+// append writes the notes that are due and e, which may be nil, in one write. The
+// lock is held.
+func (l *Log) append(e *audit.Event) error {
+	l.line = l.line[:0]
+	if l.unended {
+		l.line = append(l.line, '\n')
+	}
+	head := l.head
+	for _, note := range l.notes {
+		l.line, head = l.chain.append(l.line, head, l.cfg.Name, note)
+	}
+	if e != nil {
+		l.line, head = l.chain.append(l.line, head, l.cfg.Name, *e)
+	}
+	n, err := l.out.Write(l.line)
+	if err == nil {
+		if l.first == 0 {
+			l.first = l.head.Seq + 1
+		}
+		l.size += int64(n)
+		l.head, l.unended, l.notes, l.debrisEnd = head, false, nil, 0
 		return nil
 	}
-	return fmt.Errorf("%w: auditlog: sync %s: %w", ports.ErrUnavailable, l.path, err)
+	if n > 0 && !l.takeBack(n) {
+		l.doubt = l.regular
+		l.unended = !l.regular && l.line[n-1] != '\n'
+		if l.debrisEnd != l.size || l.size == 0 {
+			l.debris = l.size
+		}
+		l.debrisEnd = l.size + int64(n)
+	}
+	return err
 }
 
 // takeBack removes the last n bytes, if they are the end of the file still: one
-// that was rotated, or that others write to as well, is left alone.
+// that others write to as well is left alone.
 func (l *Log) takeBack(n int) bool {
 	info, err := l.out.Stat()
 	return err == nil && info.Mode().IsRegular() && info.Size() == l.size+int64(n) && l.out.Truncate(l.size) == nil
 }
 
-// stream is a standard stream: nothing to take back, and not ours to close.
-type stream struct{ io.Writer }
+// note adds what the log says of itself, once.
+func (l *Log) note(action audit.Action, outcome audit.Outcome, code, target string) {
+	for _, n := range l.notes {
+		if n.Action == action && n.Code == code && n.Target == target {
+			return
+		}
+	}
+	l.notes = append(l.notes, audit.Event{Time: time.Now().UTC(), Action: action, Outcome: outcome, Code: code, Target: target})
+}
 
-func (stream) Stat() (os.FileInfo, error) { return nil, errors.ErrUnsupported }
-func (stream) Truncate(int64) error       { return errors.ErrUnsupported }
+// missing notes that the records from that number on up to the last are not where
+// they were.
+func (l *Log) missing(from uint64, code string) {
+	if from == 0 || from > l.head.Seq {
+		return
+	}
+	l.note(audit.ActionAuditTruncated, audit.Failed, code, fmt.Sprintf("%d-%d", from, l.head.Seq))
+}
+
+// mustTell reports whether a note is due that does not wait for a record.
+func (l *Log) mustTell() bool {
+	for _, n := range l.notes {
+		if n.Action != audit.ActionAuditOpened || n.Target != "" {
+			return l.regular
+		}
+	}
+	return false
+}
+
+// tell writes the notes. Where that fails they stay for the next record.
+func (l *Log) tell() {
+	if err := l.append(nil); err != nil {
+		l.cfg.Log.Error("the audit log cannot be written", "path", l.cfg.Path, "error", err)
+	}
+}
+
+// Key implements ports.AuditReader.
+func (l *Log) Key(ctx context.Context) (audit.ChainKey, error) {
+	if l.cfg.Store == nil {
+		return audit.ChainKey{}, fmt.Errorf("auditlog: read the key: %w: no store keeps it", ports.ErrNotFound)
+	}
+	state, err := l.cfg.Store.AuditState(ctx, l.cfg.Name)
+	if err == nil && state.Key.IsZero() {
+		err = fmt.Errorf("auditlog: read the key: %w: the store has none", ports.ErrNotFound)
+	}
+	return audit.ChainKey{Log: l.cfg.Name, Key: state.Key}, err
+}
+
+// Status implements ports.AuditReader.
+func (l *Log) Status() audit.Status {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return audit.Status{Log: l.cfg.Name, Seq: l.head.Seq, OK: l.chain != nil && !l.failed}
+}

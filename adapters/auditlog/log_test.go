@@ -17,61 +17,39 @@ import (
 	"embedseal/ports"
 )
 
-func open(t *testing.T, path string) *auditlog.Log {
-	t.Helper()
-	l, closeLog, err := auditlog.Open(auditlog.Config{Path: path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(closeLog)
-	return l
-}
-
-func record(t *testing.T, l *auditlog.Log, e audit.Event) {
-	t.Helper()
-	if err := l.Record(t.Context(), e); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// event is one that is told from others by its request id, and its line.
-func event(id string) (e audit.Event, line string) {
-	e = minted()
-	e.RequestID = id
-	return e, string(auditlog.AppendEvent(nil, e)) + "\n"
-}
-
-func wantFile(t *testing.T, path, want string) {
-	t.Helper()
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Errorf("the file holds\n%q, want\n%q", got, want)
-	}
-}
-
 func TestARecordIsInTheFileWhenItIsAnswered(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "audit.log")
-	l := open(t, path)
-	wantFile(t, path, "")
-	want := ""
-	for i := range 3 {
-		e, line := event(fmt.Sprint("r", i))
-		record(t, l, e)
-		want += line
-		wantFile(t, path, want)
+	b := newBook(t)
+	if got := contents(t, b.config.Path); got != "" {
+		t.Errorf("opening alone wrote %q", got)
 	}
-	e, line := event("after a restart")
-	record(t, open(t, path), e)
-	wantFile(t, path, want+line)
+	want := []string{"audit_opened"}
+	for i := range 3 {
+		want = append(want, fmt.Sprint("r", i))
+		b.record(t, fmt.Sprint("r", i))
+		b.wantRecords(t, want...)
+	}
+	b.reopen(t)
+	b.wantRecords(t, want...)
+	b.record(t, "after a restart")
+	b.wantRecords(t, append(want, "audit_opened", "after a restart")...)
+	if r := b.wantVerified(t); r.Records != 6 || r.First != 1 || r.Last != 6 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestALineIsTheEventAndItsPlaceInTheChain(t *testing.T) {
+	b := newBook(t)
+	b.record(t, "r1")
+	text := strings.Split(contents(t, b.config.Path), "\n")[1]
+	body := strings.TrimSuffix(string(auditlog.AppendEvent(nil, event("r1"))), "}") + `,"seq":2,"log":"local"`
+	if !strings.HasPrefix(text, body+`,"mac":"`) || len(text) != len(body)+74 {
+		t.Errorf("the line is\n%s, want\n%s and a MAC", text, body)
+	}
 }
 
 func TestANewFileIsForItsOwnerOnly(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "audit.log")
-	open(t, path)
-	info, err := os.Stat(path)
+	b := newBook(t)
+	info, err := os.Stat(b.config.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,51 +59,20 @@ func TestANewFileIsForItsOwnerOnly(t *testing.T) {
 }
 
 func TestADoneContextDoesNotStopARecord(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "audit.log")
-	l := open(t, path)
+	b := newBook(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	e, line := event("r1")
-	if err := l.Record(ctx, e); err != nil {
+	if err := b.Record(ctx, event("r1")); err != nil {
 		t.Fatal(err)
 	}
-	wantFile(t, path, line)
-}
-
-func TestALastLineThatACrashCutShortIsEnded(t *testing.T) {
-	e, line := event("r1")
-	for what, tt := range map[string]struct{ before, want string }{
-		"half a line":                {line[:40], line[:40] + "\n" + line},
-		"a line without its end":     {line[:len(line)-1], line[:len(line)-1] + "\n" + line},
-		"a line and one byte":        {line + "{", line + "{\n" + line},
-		"a whole line":               {line, line + line},
-		"an empty line":              {"\n", "\n" + line},
-		"nothing":                    {"", line},
-		"zeros after a power cut":    {line + "\x00\x00\x00", line + "\x00\x00\x00\n" + line},
-		"a line in another's format": {"x\r", "x\r\n" + line},
-	} {
-		t.Run(what, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "audit.log")
-			if err := os.WriteFile(path, []byte(tt.before), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			l := open(t, path)
-			wantFile(t, path, tt.before) // opening alone writes nothing
-			record(t, l, e)
-			wantFile(t, path, tt.want)
-			record(t, l, e)
-			wantFile(t, path, tt.want+line)
-		})
-	}
+	b.wantRecords(t, "audit_opened", "r1")
 }
 
 func TestAPathThatCannotBeOpenedIsNamed(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, filepath.Join(dir, "file"), "")
 	for _, path := range []string{dir, filepath.Join(dir, "missing", "audit.log"), filepath.Join(dir, "file", "audit.log")} {
-		l, closeLog, err := auditlog.Open(auditlog.Config{Path: path})
+		l, closeLog, err := auditlog.Open(t.Context(), auditlog.Config{Path: path, Name: "local"})
 		if err == nil || l != nil || closeLog != nil {
 			t.Fatalf("%s was opened", path)
 		}
@@ -137,14 +84,41 @@ func TestAPathThatCannotBeOpenedIsNamed(t *testing.T) {
 	}
 }
 
-func TestAClosedLogRefuses(t *testing.T) {
-	l, closeLog, err := auditlog.Open(auditlog.Config{Path: filepath.Join(t.TempDir(), "audit.log")})
-	if err != nil {
-		t.Fatal(err)
+func TestANameThatNoLogCanHaveIsRefused(t *testing.T) {
+	_, _, err := auditlog.Open(t.Context(), auditlog.Config{Path: filepath.Join(t.TempDir(), "audit.log"), Name: "../x"})
+	if !errors.Is(err, audit.ErrLog) {
+		t.Errorf("got %v, want %v", err, audit.ErrLog)
 	}
-	closeLog()
-	if err := l.Record(t.Context(), minted()); !errors.Is(err, ports.ErrUnavailable) {
+}
+
+func TestASecondLogOfTheSameFileIsRefused(t *testing.T) {
+	b := newBook(t)
+	_, _, err := auditlog.Open(t.Context(), b.config)
+	if !errors.Is(err, ports.ErrHeld) || !strings.Contains(err.Error(), b.config.Path) || !strings.Contains(err.Error(), "audit.path") {
+		t.Errorf("got %v, want %v", err, ports.ErrHeld)
+	}
+	b.record(t, "r1")
+	b.reopen(t)
+	b.record(t, "r2")
+	b.wantVerified(t)
+}
+
+func TestAClosedLogRefuses(t *testing.T) {
+	b := newBook(t)
+	b.close()
+	if err := b.Record(t.Context(), minted()); !errors.Is(err, ports.ErrUnavailable) {
 		t.Errorf("got %v, want %v", err, ports.ErrUnavailable)
+	}
+	if b.Status().OK {
+		t.Error("the status is good")
+	}
+}
+
+func TestTheStatusNamesTheLastRecord(t *testing.T) {
+	b := newBook(t)
+	b.record(t, "r1", "r2")
+	if got, want := b.Status(), (audit.Status{Log: "local", Seq: 3, OK: true}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 
@@ -155,56 +129,74 @@ func TestADashIsTheStandardErrorStream(t *testing.T) {
 	}
 	defer func(stderr *os.File) { os.Stderr = stderr }(os.Stderr)
 	os.Stderr = w
-	l, closeLog, err := auditlog.Open(auditlog.Config{Path: auditlog.StandardError})
-	if err != nil {
+	b := newBook(t, func(c *auditlog.Config) { c.Path = auditlog.StandardError })
+	b.record(t, "r1")
+	if err := b.Record(t.Context(), change("r2")); err != nil {
 		t.Fatal(err)
 	}
-	e, line := event("r1")
-	record(t, l, e)
-	closeLog()
-	record(t, l, e) // the stream is not the log's to close
+	if _, err := b.Verify(t.Context()); !errors.Is(err, ports.ErrNotFound) {
+		t.Errorf("got %v, want %v", err, ports.ErrNotFound)
+	}
+	if _, err := b.Search(t.Context(), audit.Query{}, audit.Window{}); !errors.Is(err, ports.ErrNotFound) {
+		t.Errorf("got %v, want %v", err, ports.ErrNotFound)
+	}
+	b.close()
+	b.record(t, "r3") // the stream is not the log's to close
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
 	got, err := io.ReadAll(r)
-	if err != nil || string(got) != line+line {
-		t.Errorf("got %q and %v", got, err)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := l.Record(t.Context(), e); !errors.Is(err, ports.ErrUnavailable) || !strings.Contains(err.Error(), "standard error") {
+	// What was collected can be verified with the store's key, all the same.
+	collected := filepath.Join(t.TempDir(), "collected")
+	write(t, collected, string(got))
+	report, err := auditlog.Verify(t.Context(), auditlog.Check{Files: []string{collected}, Key: audit.ChainKey{Key: b.store.state("local").Key}})
+	if err != nil || !report.OK() || report.Records != 4 {
+		t.Errorf("%+v %v\n%s", report, err, got)
+	}
+	if err := b.Record(t.Context(), minted()); !errors.Is(err, ports.ErrUnavailable) || !strings.Contains(err.Error(), "standard error") {
 		t.Errorf("on a closed stream: got %v, want %v", err, ports.ErrUnavailable)
 	}
 }
 
 func TestConcurrentRecordsAreEachALine(t *testing.T) {
 	const writers, each = 16, 50
-	path := filepath.Join(t.TempDir(), "audit.log")
-	l := open(t, path)
+	b := newBook(t, func(c *auditlog.Config) { c.MaxBytes = 64 << 10 })
 	var wg sync.WaitGroup
 	for i := range writers {
 		wg.Go(func() {
 			for j := range each {
-				e, _ := event(fmt.Sprintf("%d-%d", i, j))
+				e := event(fmt.Sprintf("%d-%d", i, j))
+				if j%10 == 0 {
+					e.Action = audit.ActionCreateKey
+				}
 				e.Customer = strings.Repeat("x", 1+(i*j)%500)
-				if err := l.Record(t.Context(), e); err != nil {
+				if err := b.Record(t.Context(), e); err != nil {
 					t.Error(err)
+				}
+				if j%25 == 0 {
+					if r, err := b.Verify(t.Context()); err != nil || !r.OK() {
+						t.Errorf("%+v %v", r, err)
+					}
 				}
 			}
 		})
 	}
 	wg.Wait()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	seen := map[string]bool{}
-	for text := range strings.Lines(string(data)) {
-		var got line
-		if err := json.Unmarshal([]byte(text), &got); err != nil {
-			t.Fatalf("%v: %q", err, text)
+	for _, name := range b.files(t) {
+		for text := range strings.Lines(contents(t, name)) {
+			var got line
+			if err := json.Unmarshal([]byte(text), &got); err != nil {
+				t.Fatalf("%v: %q", err, text)
+			}
+			seen[got.RequestID] = true
 		}
-		seen[got.RequestID] = true
 	}
-	if len(seen) != writers*each {
-		t.Errorf("got %d different records, want %d", len(seen), writers*each)
+	if len(seen) != writers*each+1 {
+		t.Errorf("got %d different records, want %d", len(seen), writers*each+1)
 	}
+	b.wantVerified(t)
 }
