@@ -105,6 +105,12 @@ type Audit struct {
 	// Path is empty for the default in the data directory, "-" for standard
 	// error.
 	Path string
+	// Name is empty for the default of the store.
+	Name string
+	// MaxBytes is the size from which on a new file is begun, Keep how many full
+	// ones are kept; 0 keeps all.
+	MaxBytes int64
+	Keep     int
 }
 
 // Log is the log of the process, which is not the audit log.

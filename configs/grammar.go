@@ -271,17 +271,52 @@ func perSecond() grammar[float64] {
 	})
 }
 
-func burst() grammar[int] {
-	return single(Integer, "a whole number from 1 to 1000000", func(s string) (int, error) {
+func burst() grammar[int] { return wholeFrom(1, maxRate) }
+
+func wholeFrom(least, most int) grammar[int] {
+	return single(Integer, fmt.Sprintf("a whole number from %d to %d", least, most), func(s string) (int, error) {
 		n, err := strconv.Atoi(s)
 		switch {
-		case errors.Is(err, strconv.ErrRange) || err == nil && (n < 1 || n > maxRate):
-			return 0, fmt.Errorf("%s is out of range: want 1 to %d", shown(s), maxRate)
+		case errors.Is(err, strconv.ErrRange) || err == nil && (n < least || n > most):
+			return 0, fmt.Errorf("%s is out of range: want %d to %d", shown(s), least, most)
 		case err != nil:
 			return 0, fmt.Errorf("%s is not a whole number", shown(s))
 		}
 		return n, nil
 	})
+}
+
+// bytesWithin reads a number of bytes with its unit: a bare number could be meant as
+// anything.
+func bytesWithin(least, most int64) grammar[int64] {
+	accepts := fmt.Sprintf("a whole number with KiB, MiB or GiB, from %s to %s", compactBytes(least), compactBytes(most))
+	return single(Text, accepts, func(s string) (int64, error) {
+		for unit, size := range byteUnits() {
+			digits, found := strings.CutSuffix(s, unit)
+			n, err := strconv.ParseUint(digits, 10, 32)
+			if !found || err != nil && !errors.Is(err, strconv.ErrRange) {
+				continue
+			}
+			if total := int64(n) * size; err == nil && total >= least && total <= most { //nolint:gosec // 32 bits fit
+				return total, nil
+			}
+			return 0, fmt.Errorf("%s is out of range: want %s to %s", shown(s), compactBytes(least), compactBytes(most))
+		}
+		return 0, fmt.Errorf("%s is not a number of bytes; write a whole number and a unit, such as 64MiB", shown(s))
+	})
+}
+
+func byteUnits() map[string]int64 {
+	return map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+}
+
+func compactBytes(n int64) string {
+	for _, unit := range []string{"GiB", "MiB"} {
+		if size := byteUnits()[unit]; n%size == 0 {
+			return strconv.FormatInt(n/size, 10) + unit
+		}
+	}
+	return strconv.FormatInt(n/byteUnits()["KiB"], 10) + "KiB"
 }
 
 func hostPort() grammar[string] {

@@ -9,6 +9,7 @@ import (
 
 	"embedseal/adapters/vault"
 	"embedseal/domain/apitoken"
+	"embedseal/domain/audit"
 	"embedseal/domain/key"
 	"embedseal/domain/secret"
 	"embedseal/domain/token"
@@ -173,6 +174,12 @@ func recordKeys() []Key {
 	return []Key{
 		row("audit.path", "", pathOrStream(), func(c *Config) *string { return &c.Audit.Path },
 			"The audit log; empty means audit.log in the data directory, - means standard error."),
+		row("audit.name", "", optional(single(Text, "1 to 40 of a-z, 0-9 and -", audit.ParseLog)), func(c *Config) *string { return &c.Audit.Name },
+			"What the audit log is called in its records and in the store; empty means local, and with the store vault the name of the host."),
+		row("audit.max_bytes", "64MiB", bytesWithin(64<<10, 1<<40), func(c *Config) *int64 { return &c.Audit.MaxBytes },
+			"The size from which on the audit log goes on in a new file."),
+		row("audit.keep", "0", wholeFrom(0, maxRate), func(c *Config) *int { return &c.Audit.Keep },
+			"How many full files of the audit log are kept; 0 keeps all."),
 		row("token.chart_claim", token.DefaultChartClaim, single(Text, "1 to 32 of A-Z, a-z, 0-9, _ and -; not another claim's name", token.ParseChartClaim),
 			func(c *Config) *token.ChartClaim { return &c.ChartClaim },
 			"The claim that carries the id of a chart that is embedded alone."),

@@ -16,15 +16,15 @@ import (
 // askAgain is how long a store that was away is left alone.
 const askAgain = 500 * time.Millisecond
 
-// begin asks the store for the key, and finds the end of the log. The lock is held.
+// begin asks the store for the key, and finds the end of the log.
 func (l *Log) begin(ctx context.Context) error {
 	state, kept, err := l.state(ctx)
 	if err != nil {
-		l.asked, l.why = time.Now(), err
 		return err
 	}
-	c := newChain(state.Key)
-	l.chain, l.secret, l.kept = c, state.Key, kept
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.chain, l.secret = newChain(state.Key), state.Key
 	if kept {
 		l.saver.key, l.saver.possible = state.Key, []audit.Head{state.Head}
 	}
@@ -39,19 +39,36 @@ func (l *Log) begin(ctx context.Context) error {
 		code = keyNotKept
 	}
 	l.note(audit.ActionAuditOpened, audit.Granted, code, "")
+	if l.mustTell() {
+		l.tell()
+	}
 	return nil
 }
 
+// await gets ready for records without a chain. Where they begin is remembered, so
+// that the chain can describe them.
+func (l *Log) await() error {
+	info, err := l.out.Stat()
+	if err != nil {
+		return err
+	}
+	end, err := readEnding(l.out, info.Size())
+	if err != nil {
+		return err
+	}
+	l.doubt, l.size, l.unended = false, info.Size(), end.from < info.Size()
+	if l.debrisEnd == 0 || l.debris > l.size {
+		l.debris = end.from
+	}
+	l.debrisEnd = l.size
+	return nil
+}
+
+// notChained is the code of lines that were written before the store gave the key.
+const notChained = "not_chained"
+
 // keyNotKept is the code of a log whose key ends with its process.
 const keyNotKept = "key_not_kept"
-
-// beginAgain is begin for a store that was away, at most every half second.
-func (l *Log) beginAgain(ctx context.Context) error {
-	if time.Since(l.asked) < askAgain {
-		return l.why
-	}
-	return l.begin(context.WithoutCancel(ctx))
-}
 
 // state is what the store keeps of this log, made now if it keeps nothing. kept is
 // false where the store takes nothing.
@@ -116,10 +133,10 @@ func (l *Log) adopt(known audit.Head) error {
 		switch {
 		case err != nil:
 			return err
+		case found == audit.Head{} && (!ours || l.debris > 0):
+			return l.putAside(known)
 		case ours:
 			torn = max(l.debris, after)
-		case found == audit.Head{}:
-			return l.putAside(known)
 		default:
 			l.cfg.Log.Error("the end of the audit log is not what was written there; see: embedseal audit verify", "path", l.cfg.Path)
 		}
@@ -158,8 +175,13 @@ func (l *Log) adoptTorn(end ending, from int64, head audit.Head) (audit.Head, er
 	if err != nil {
 		return head, err
 	}
-	l.cfg.Log.Warn("the last line of the audit log was cut short", "path", l.cfg.Path, "bytes", p.size)
-	l.note(audit.ActionAuditTorn, audit.Failed, "", p.String())
+	code := ""
+	if l.plain {
+		code, l.plain = notChained, false
+	} else {
+		l.cfg.Log.Warn("the last line of the audit log was cut short", "path", l.cfg.Path, "bytes", p.size)
+	}
+	l.note(audit.ActionAuditTorn, audit.Failed, code, p.String())
 	last := len(l.notes) - 1 // it comes first: it speaks of what stands right before it
 	l.notes = append([]audit.Event{l.notes[last]}, l.notes[:last]...)
 	return head, nil

@@ -61,12 +61,9 @@ type Log struct {
 
 	mu  sync.Mutex
 	out output
-	// chain is nil until the store has given the key; kept says that it has it.
+	// chain is nil until the store has given the key.
 	chain  *chain
 	secret secret.Text
-	kept   bool
-	asked  time.Time // when the store was asked in vain
-	why    error
 	// head is the last record of the log, size the length of the file up to its end,
 	// first the number of the file's first record (0 for an empty file).
 	head  audit.Head
@@ -78,6 +75,8 @@ type Log struct {
 	// where failed writes have left something, up to debrisEnd.
 	doubt             bool
 	debris, debrisEnd int64
+	// plain says that there are records without a chain among it.
+	plain bool
 	// notes are what the log has to say of itself before the next record.
 	notes  []audit.Event
 	line   []byte
@@ -94,9 +93,9 @@ type Log struct {
 // left of a last line is told of in a record; a file that was not written with
 // this log's key is put aside.
 //
-// A store that is away is asked again by Record, which refuses until then. One that
-// may not be written goes without: the log is chained with a key of this process,
-// and a warning says so.
+// While the store is away the records stand in the file without a chain; the first
+// one that is chained describes them. A store that may not be written goes without:
+// the log is chained with a key of this process, and a warning says so.
 //
 // Errors: ErrHeld when another process has the file, ErrCorrupt when the store's
 // record of this log is damaged, and those of the file.
@@ -127,15 +126,10 @@ func Open(ctx context.Context, cfg Config) (*Log, func(), error) {
 			return nil, nil, errors.Join(fmt.Errorf("auditlog: open %s: %w", cfg.Path, err), f.Close())
 		}
 	}
-	l.mu.Lock()
 	err := l.begin(ctx)
-	if err == nil && l.mustTell() {
-		l.tell()
-	}
-	l.mu.Unlock()
 	if errors.Is(err, ports.ErrUnavailable) || errors.Is(err, ports.ErrUnknownOutcome) || errors.Is(err, ports.ErrConflict) {
-		l.cfg.Log.Warn("the store of the audit log's key is away: nothing is recorded, and nothing minted, until it is back", "error", err)
-		err = nil
+		l.cfg.Log.Warn("the store of the audit log's key is away: until it is back, records are not chained", "error", err)
+		err = l.await()
 	}
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("auditlog: open %s: %w", l.cfg.Path, err), l.out.Close())
@@ -153,8 +147,8 @@ func (l *Log) close() {
 
 // Record implements ports.Auditor.
 func (l *Log) Record(ctx context.Context, e audit.Event) error {
-	seq, err := l.write(ctx, e)
-	if err != nil || !e.Action.Changes() {
+	seq, err := l.write(&e)
+	if err != nil || seq == 0 || !e.Action.Changes() {
 		return err
 	}
 	if err := l.settle(seq); err != nil {
@@ -164,13 +158,18 @@ func (l *Log) Record(ctx context.Context, e audit.Event) error {
 	return nil
 }
 
-// write is Record without the disk. It returns the number of the record.
-func (l *Log) write(ctx context.Context, e audit.Event) (uint64, error) {
+// write is Record without the disk. It returns the number of the record; zero for
+// one that has none, and is on the disk if it must be.
+func (l *Log) write(e *audit.Event) (uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	err := l.ready(ctx)
-	if err == nil {
-		err = l.append(&e)
+	err := l.ready()
+	switch {
+	case err != nil:
+	case l.chain == nil:
+		err = l.appendPlain(e)
+	default:
+		err = l.append(e)
 	}
 	l.failed = err != nil
 	if err != nil {
@@ -181,12 +180,7 @@ func (l *Log) write(ctx context.Context, e audit.Event) (uint64, error) {
 
 // ready sees to it that the next record is written where it can be read. The lock
 // is held.
-func (l *Log) ready(ctx context.Context) error {
-	if l.chain == nil {
-		if err := l.beginAgain(ctx); err != nil {
-			return err
-		}
-	}
+func (l *Log) ready() error {
 	if !l.regular {
 		return nil
 	}
@@ -208,7 +202,12 @@ func (l *Log) ready(ctx context.Context) error {
 		}
 		l.doubt = true
 	}
-	if l.doubt {
+	switch {
+	case l.doubt && l.chain == nil:
+		return l.await()
+	case l.chain == nil:
+		return nil
+	case l.doubt:
 		if err := l.adopt(l.head); err != nil {
 			return err
 		}
@@ -233,13 +232,39 @@ func (l *Log) append(e *audit.Event) error {
 	if e != nil {
 		l.line, head = l.chain.append(l.line, head, l.cfg.Name, *e)
 	}
+	if err := l.put(); err != nil {
+		return err
+	}
+	if l.first == 0 {
+		l.first = l.head.Seq + 1
+	}
+	l.head, l.notes, l.debrisEnd = head, nil, 0
+	return nil
+}
+
+// appendPlain writes e without a place in the chain, as the key is not there yet.
+func (l *Log) appendPlain(e *audit.Event) error {
+	l.line = l.line[:0]
+	if l.unended {
+		l.line = append(l.line, '\n')
+	}
+	l.line = append(appendEvent(l.line, *e), '\n')
+	if err := l.put(); err != nil {
+		return err
+	}
+	l.debrisEnd, l.plain = l.size, true
+	if !e.Action.Changes() {
+		return nil
+	}
+	return syncOutput(l.out)
+}
+
+// put writes the line that was made.
+func (l *Log) put() error {
 	n, err := l.out.Write(l.line)
 	if err == nil {
-		if l.first == 0 {
-			l.first = l.head.Seq + 1
-		}
 		l.size += int64(n)
-		l.head, l.unended, l.notes, l.debrisEnd = head, false, nil, 0
+		l.unended = false
 		return nil
 	}
 	if n > 0 && !l.takeBack(n) {

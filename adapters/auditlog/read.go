@@ -113,32 +113,25 @@ func (s source) begin() (entry, bool) {
 
 // Verify implements ports.AuditReader.
 func (l *Log) Verify(ctx context.Context) (audit.Report, error) {
-	report, kept, err := l.verifyNow(ctx)
+	report, err := l.verifyNow(ctx)
 	for range 3 { // an old file may have been removed as configured while it was read
 		if !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
-		report, kept, err = l.verifyNow(ctx)
-	}
-	if err == nil && !kept {
-		report.Findings = append([]audit.Finding{{
-			File: filepath.Base(l.cfg.Path), Kind: audit.Unkept,
-			Detail: "the store does not keep the key of this log: once this process has ended nobody can verify it",
-		}}, report.Findings...)
+		report, err = l.verifyNow(ctx)
 	}
 	return report, err
 }
 
-func (l *Log) verifyNow(ctx context.Context) (report audit.Report, kept bool, err error) {
+func (l *Log) verifyNow(ctx context.Context) (audit.Report, error) {
 	sources, head, err := l.snapshot()
 	if err != nil {
-		return audit.Report{}, false, err
+		return audit.Report{}, err
 	}
 	l.mu.Lock()
-	key, kept := l.secret, l.kept
+	key := l.secret
 	l.mu.Unlock()
-	report, err = verify(ctx, newChain(key), sources, head)
-	return report, kept, err
+	return verify(ctx, newChain(key), sources, head)
 }
 
 // Check says what is verified without a running server.

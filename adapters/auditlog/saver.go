@@ -8,6 +8,7 @@ import (
 
 	"embedseal/domain/audit"
 	"embedseal/domain/secret"
+	"embedseal/ports"
 )
 
 // saver tells the store of the end of the log. What it knows is under the lock of
@@ -44,6 +45,7 @@ func (l *Log) startSaving() {
 	s.due, s.stop, s.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(s.done)
+		l.awaitKey()
 		ticker := time.NewTicker(l.cfg.SaveEvery)
 		defer ticker.Stop()
 		for {
@@ -52,12 +54,58 @@ func (l *Log) startSaving() {
 				l.save()
 				return
 			case <-s.due:
+				s.pause(haste) // others may follow
 			case <-ticker.C:
 				l.follow()
 			}
 			l.save()
 		}
 	}()
+}
+
+// haste is how soon the store is told of a change.
+const haste = time.Second
+
+// pause waits that long, or until the log is closed.
+func (s *saver) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-s.stop:
+	case <-timer.C:
+	}
+}
+
+// awaitKey asks a store that was away again until it gives the key.
+func (l *Log) awaitKey() {
+	for told := false; ; {
+		l.mu.Lock()
+		begun := l.chain != nil
+		l.mu.Unlock()
+		if begun || l.saver.stopped() {
+			return
+		}
+		l.saver.pause(askAgain)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		err := l.begin(ctx)
+		cancel()
+		if err == nil {
+			l.cfg.Log.Info("the store has given the audit log's key: records are chained", "log", l.cfg.Name)
+		}
+		if err != nil && !errors.Is(err, ports.ErrUnavailable) && !told {
+			l.cfg.Log.Error("the audit log's key cannot be had: records are not chained", "log", l.cfg.Name, "error", err)
+			told = true
+		}
+	}
+}
+
+func (s *saver) stopped() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+		return false
+	}
 }
 
 func (l *Log) stopSaving() {

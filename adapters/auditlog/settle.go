@@ -60,11 +60,15 @@ func (l *Log) sync() (upTo uint64, err error) {
 	out := l.out
 	upTo = l.head.Seq
 	l.mu.Unlock()
-	err = out.Sync()
+	return upTo, syncOutput(out)
+}
+
+func syncOutput(out output) error {
+	err := out.Sync()
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) { // a device, which has no disk
-		err = nil
+		return nil
 	}
-	return upTo, err
+	return err
 }
 
 // settled notes that all records up to that number are on the disk.

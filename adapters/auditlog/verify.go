@@ -291,7 +291,7 @@ func (v *verifier) dismiss(lines []suspect, next entry) {
 		switch {
 		case s.place == place{}: // said already
 		case !s.parsed && i >= left:
-			v.find(s.place, 0, audit.Recovered, fmt.Sprintf("a crash cut this line short after %d bytes; record %d says so", s.piece.size, next.Seq))
+			v.find(s.place, 0, audit.Recovered, recovered(s.piece, next))
 		case !s.parsed:
 			v.find(s.place, 0, audit.Inserted, "the line is no record")
 		case s.Seq > v.head.Seq && len(v.strays) < maxStrays:
@@ -300,6 +300,13 @@ func (v *verifier) dismiss(lines []suspect, next entry) {
 			v.find(s.place, s.Seq, audit.Inserted, foreign(s.Seq, v.head.Seq))
 		}
 	}
+}
+
+func recovered(p piece, by entry) string {
+	if member(by.text, "code") == notChained {
+		return fmt.Sprintf("a record of %d bytes that was written while the store was away, and is not chained; record %d describes it", p.size, by.Seq)
+	}
+	return fmt.Sprintf("a crash cut this line short after %d bytes; record %d says so", p.size, by.Seq)
 }
 
 // leftBy is from which of the lines on they are what next says that a crash, or

@@ -42,6 +42,15 @@ func (b *Backend) kv(kind string, capabilities ...string) rule {
 	return r
 }
 
+// auditRule is the rule for the states of the audit logs, which replicas that mint
+// write, too.
+func (b *Backend) auditRule() rule {
+	return rule{
+		path: b.cfg.Mount + "/data/" + b.cfg.Prefix + "/" + folderAudit + "/*", capabilities: []string{"create", "update", "read"},
+		probes: []string{b.path("data", folderAudit, probe)},
+	}
+}
+
 func (b *Backend) metadataRule() rule { return b.kv("metadata", "read", "list", "delete") }
 
 // listRule is metadataRule, where it is asked for listing: a list of a folder
@@ -65,6 +74,7 @@ func (b *Backend) needs() []need {
 	config.probes, config.capabilities = []string{keys.probes[0] + "/config"}, []string{"update"}
 	return []need{
 		{use: UseMint, what: "read groups and rings", rule: b.kv("data", "read")},
+		{use: UseMint, what: "keep the end of the audit log", rule: b.auditRule()},
 		{use: UseAdminister, what: "write groups and rings", rule: b.kv("data", "create", "update", "read")},
 		{use: UseAdminister, what: "list groups", rule: pick(b.listRule(), "list")},
 		{use: UseAdminister, what: "delete groups and look at versions", rule: pick(b.metadataRule(), "read", "delete")},

@@ -70,7 +70,7 @@ func newBenchWith(b *testing.B, flags map[string]string, environ []string) bench
 	s, release, err := openStores(b.Context(), cfg, m)
 	must(b, err)
 	b.Cleanup(release)
-	auditor, closeLog, err := auditlog.Open(auditlog.Config{Path: auditPath(cfg, dir)})
+	auditor, closeLog, err := auditlog.Open(b.Context(), auditConfig(cfg, dir, s, nil))
 	must(b, err)
 	b.Cleanup(closeLog)
 	counted := m.Auditor(auditor)

@@ -103,7 +103,7 @@ func (p *program) initialise(ctx context.Context, cfg configs.Config) error {
 	if err := dir.Sweep(); err != nil {
 		return err
 	}
-	log, closeLog, err := auditlog.Open(auditlog.Config{Path: auditPath(cfg, dir)})
+	log, closeLog, err := auditlog.Open(ctx, initAudit(cfg, dir, s, p.logger(cfg.Log)))
 	if err != nil {
 		return err
 	}

@@ -106,8 +106,8 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 			log.Warn("other users can look into this; close it with chmod go=", "path", path)
 		}
 	}
-	logAt := auditlog.Config{Path: auditPath(cfg, dir)}
-	auditor, closeLog, err := auditlog.Open(logAt)
+	logAt := auditConfig(cfg, dir, s, log)
+	auditor, closeLog, err := auditlog.Open(ctx, logAt)
 	if err != nil {
 		return err
 	}

@@ -1,21 +1,28 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"embedseal/adapters/auditlog"
 	"embedseal/adapters/datadir"
 	"embedseal/adapters/httpapi"
 	"embedseal/configs"
+	"embedseal/domain/audit"
 )
 
 // The keys that groups of verbs take as flags.
 func storeKeys() []string {
-	paths := []string{"store", "data_dir", "master_key_file", "audit.path", "custody"}
+	paths := []string{"store", "data_dir", "master_key_file", "audit.path", "audit.name", "audit.max_bytes", "audit.keep", "custody"}
 	for _, k := range configs.Keys() {
 		if strings.HasPrefix(k.Path, "vault.") {
 			paths = append(paths, k.Path)
@@ -145,4 +152,46 @@ func auditPath(cfg configs.Config, dir datadir.Dir) string {
 		return "-"
 	}
 	return dir.Path(datadir.AuditLog)
+}
+
+// auditConfig is what the audit log owns of the configuration, with the store that
+// keeps its key.
+func auditConfig(cfg configs.Config, dir datadir.Dir, s stores, log *slog.Logger) auditlog.Config {
+	return auditlog.Config{
+		Path: auditPath(cfg, dir), Name: auditName(cfg), Store: s.Audit,
+		MaxBytes: cfg.Audit.MaxBytes, Keep: cfg.Audit.Keep, Log: log,
+	}
+}
+
+// auditName is what the audit log is called: where several servers have one store,
+// the name of each is its host's.
+func auditName(cfg configs.Config) string {
+	if cfg.Audit.Name != "" {
+		return cfg.Audit.Name
+	}
+	if cfg.Store != storeVault {
+		return "local"
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = ""
+	}
+	return audit.LogOf(host)
+}
+
+// initAudit is auditConfig for init, which with Vault writes a log of its own that
+// stays on this machine: it is called after its path, too.
+func initAudit(cfg configs.Config, dir datadir.Dir, s stores, log *slog.Logger) auditlog.Config {
+	c := auditConfig(cfg, dir, s, log)
+	if cfg.Store != storeVault || cfg.Audit.Name != "" {
+		return c
+	}
+	path, err := filepath.Abs(c.Path)
+	if err != nil {
+		path = c.Path
+	}
+	sum := sha256.Sum256([]byte(path))
+	mark := "-init-" + hex.EncodeToString(sum[:4])
+	c.Name = c.Name[:min(len(c.Name), audit.MaxLog-len(mark))] + mark
+	return c
 }

@@ -39,6 +39,8 @@ type stores struct {
 	Cipher  ports.TokenCipher
 	Custody ports.KeyCustody
 	Check   ports.Checker
+	// Audit keeps the key and the end of the audit log.
+	Audit ports.AuditStore
 	// Stale is how long another process may act on what it read before a change.
 	Stale app.Staleness
 	// Reserve is nil where the store cannot be away without this process.

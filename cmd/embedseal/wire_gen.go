@@ -36,12 +36,14 @@ func bboltStores(contextContext context.Context, config bbolt.Config) (stores, f
 	system := entropy.System{}
 	local := custody.NewLocal(system)
 	mainListing := newListing(groupStore)
+	auditStore := bbolt.NewAuditStore(store)
 	mainStores := stores{
 		Keys:    keyStore,
 		Groups:  groupStore,
 		Cipher:  cipher,
 		Custody: local,
 		Check:   mainListing,
+		Audit:   auditStore,
 	}
 	return mainStores, func() {
 		cleanup()
@@ -59,12 +61,14 @@ func fileStores(contextContext context.Context, config file.Config) (stores, fun
 	system := entropy.System{}
 	local := custody.NewLocal(system)
 	mainListing := newListing(groupStore)
+	auditStore := file.NewAuditStore(store)
 	mainStores := stores{
 		Keys:    keyStore,
 		Groups:  groupStore,
 		Cipher:  cipher,
 		Custody: local,
 		Check:   mainListing,
+		Audit:   auditStore,
 	}
 	return mainStores, func() {
 		cleanup()
@@ -79,12 +83,14 @@ func memoryStores() stores {
 	system := entropy.System{}
 	local := custody.NewLocal(system)
 	mainListing := newListing(groupStore)
+	auditStore := memory.NewAuditStore(store)
 	mainStores := stores{
 		Keys:    keyStore,
 		Groups:  groupStore,
 		Cipher:  cipher,
 		Custody: local,
 		Check:   mainListing,
+		Audit:   auditStore,
 	}
 	return mainStores
 }
@@ -98,12 +104,14 @@ func vaultStores(contextContext context.Context, config vault.Config) (stores, f
 	groupStore := vault.NewGroupStore(backend)
 	cipher := vault.NewCipher(backend)
 	vaultCustody := vault.NewCustody(backend)
+	auditStore := vault.NewAuditStore(backend)
 	mainStores := stores{
 		Keys:    keyStore,
 		Groups:  groupStore,
 		Cipher:  cipher,
 		Custody: vaultCustody,
 		Check:   backend,
+		Audit:   auditStore,
 	}
 	return mainStores, func() {
 		cleanup()

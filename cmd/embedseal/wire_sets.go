@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	toStores   = wire.Struct(new(stores), "Keys", "Groups", "Cipher", "Custody", "Check")
+	toStores   = wire.Struct(new(stores), "Keys", "Groups", "Cipher", "Custody", "Check", "Audit")
 	fromStores = wire.FieldsOf(new(stores), "Keys", "Groups", "Cipher", "Custody", "Stale")
 
 	// inProcess is what the stores in this process have in common: the material of
@@ -31,16 +31,20 @@ var (
 		newListing, wire.Bind(new(ports.Checker), new(listing)))
 	bboltSet = wire.NewSet(inProcess, bbolt.Open,
 		bbolt.NewKeyStore, wire.Bind(new(ports.KeyStore), new(*bbolt.KeyStore)),
+		bbolt.NewAuditStore, wire.Bind(new(ports.AuditStore), new(*bbolt.AuditStore)),
 		bbolt.NewGroupStore, wire.Bind(new(ports.GroupStore), new(*bbolt.GroupStore)))
 	fileSet = wire.NewSet(inProcess, file.Open,
 		file.NewKeyStore, wire.Bind(new(ports.KeyStore), new(*file.KeyStore)),
+		file.NewAuditStore, wire.Bind(new(ports.AuditStore), new(*file.AuditStore)),
 		file.NewGroupStore, wire.Bind(new(ports.GroupStore), new(*file.GroupStore)))
 	memorySet = wire.NewSet(inProcess, memory.Open,
 		memory.NewKeyStore, wire.Bind(new(ports.KeyStore), new(*memory.KeyStore)),
+		memory.NewAuditStore, wire.Bind(new(ports.AuditStore), new(*memory.AuditStore)),
 		memory.NewGroupStore, wire.Bind(new(ports.GroupStore), new(*memory.GroupStore)))
 
 	vaultSet = wire.NewSet(toStores, vault.Open, wire.Bind(new(ports.Checker), new(*vault.Backend)),
 		vault.NewKeyStore, wire.Bind(new(ports.KeyStore), new(*vault.KeyStore)),
+		vault.NewAuditStore, wire.Bind(new(ports.AuditStore), new(*vault.AuditStore)),
 		vault.NewGroupStore, wire.Bind(new(ports.GroupStore), new(*vault.GroupStore)),
 		vault.NewCipher, wire.Bind(new(ports.TokenCipher), new(*vault.Cipher)),
 		vault.NewCustody, wire.Bind(new(ports.KeyCustody), new(*vault.Custody)))
