@@ -98,10 +98,11 @@ func TestTheDoctorNamesAMissingCapabilityAndTheLineThatGrantsIt(t *testing.T) {
 	})
 }
 
-func TestAMintingReplicaNeedsToReadOnly(t *testing.T) {
+func TestAMintingReplicaNeedsToReadAndToKeepTheEndOfItsAuditLog(t *testing.T) {
 	eachSite(t, func(t *testing.T, s *site) {
 		prefix := newPrefix()
-		b := mustOpen(t, s.withPolicy(t, prefix, `path "secret/data/`+prefix+`/*" { capabilities = ["read"] }`))
+		b := mustOpen(t, s.withPolicy(t, prefix, `path "secret/data/`+prefix+`/*" { capabilities = ["read"] }`+
+			"\n"+`path "secret/data/`+prefix+`/audit/*" { capabilities = ["create", "update", "read"] }`))
 		misses := 0
 		for _, f := range sick(b.Doctor(t.Context())) {
 			if f.Use == vault.UseAny || f.Use == vault.UseMint {

@@ -219,7 +219,8 @@ func TestTheKeyOfTransitCustodyIsNotShownAndMints(t *testing.T) {
 }
 
 // mintPolicy is the policy of docs/adapters/vault.md for a server that reads.
-const mintPolicy = `path "secret/data/embedseal/*" { capabilities = ["read"] }`
+const mintPolicy = `path "secret/data/embedseal/*" { capabilities = ["read"] }
+path "secret/data/embedseal/audit/*" { capabilities = ["create", "update", "read"] }`
 
 func TestAReplicaThatOnlyReadsMintsAndMakesNoDefaultKey(t *testing.T) {
 	t.Parallel()

@@ -122,7 +122,8 @@ func TestKubernetesLogsInWithTheTokenThatThePodHasNow(t *testing.T) {
 		"kubernetes_host": kubernetes.URL, "token_reviewer_jwt": reviewer, "disable_local_ca_jwt": true,
 	})
 	s.Do(t, http.MethodPut, "sys/policies/acl/replica", map[string]any{
-		"policy": `path "secret/data/embedseal/*" { capabilities = ["read"] }`,
+		"policy": `path "secret/data/embedseal/*" { capabilities = ["read"] }
+			path "secret/data/embedseal/audit/*" { capabilities = ["create", "update", "read"] }`,
 	})
 	s.Do(t, http.MethodPost, "auth/kubernetes/role/embedseal", map[string]any{
 		"bound_service_account_names": "embedseal", "bound_service_account_namespaces": "shop", "audience": "vault",
