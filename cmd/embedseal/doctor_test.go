@@ -192,16 +192,19 @@ func done(t *testing.T, err error) {
 func damage(t *testing.T, dir, store string) {
 	t.Helper()
 	path := filepath.Join(dir, "store", "group", "default.sealed")
-	at := 20
-	data := []byte(nil)
 	if store == storeBbolt {
 		path = filepath.Join(dir, "store.db")
 	}
-	data = []byte(contents(t, path))
+	data := []byte(contents(t, path))
 	if store == storeBbolt {
-		at = bytes.LastIndex(data, []byte("group/default")) + len("group/default") + 20
+		name := []byte("group/default") // in pages that are free, too: each of them
+		for at, rest := 0, data; bytes.Contains(rest, name); rest = data[at:] {
+			at += bytes.Index(rest, name) + len(name)
+			data[at+20] ^= 1
+		}
+	} else {
+		data[20] ^= 1
 	}
-	data[at] ^= 1
 	done(t, os.WriteFile(path, data, 0o600))
 }
 
