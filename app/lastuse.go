@@ -94,8 +94,12 @@ func (l *LastUse) flush(ctx context.Context, all bool) error {
 			l.readOnly = true
 			l.mu.Unlock()
 			return nil
-		case err != nil && !errors.Is(err, ports.ErrNotFound): // a deleted group has no tokens to write
+		case errors.Is(err, ports.ErrNotFound): // a deleted group has no tokens to write
+		case err != nil:
 			failed = append(failed, fmt.Errorf("write the last uses in group %s: %w", id, err))
+			if errors.Is(err, ports.ErrUnavailable) { // to the other groups, too
+				return errors.Join(failed...)
+			}
 			continue
 		}
 		l.done(id, uses)

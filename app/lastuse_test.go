@@ -180,6 +180,24 @@ func TestWhatCouldNotBeWrittenIsWrittenLater(t *testing.T) {
 	}
 }
 
+func TestAStoreThatIsAwayIsAskedOnceAndNotForEachGroup(t *testing.T) {
+	u := newUsed(t)
+	u.use(t, "acme", 1)
+	u.use(t, "globex", 9)
+	u.err = ports.ErrSealed
+	if err := u.uses.Flush(t.Context()); !errors.Is(err, ports.ErrSealed) {
+		t.Errorf("got %v, want %v", err, ports.ErrSealed)
+	}
+	if n := u.counted(); n != 1 {
+		t.Errorf("it was asked %d times", n)
+	}
+	u.err = nil
+	u.flush(t)
+	if one, nine := u.last(t, "acme", "t1"), u.last(t, "globex", "t9"); one != hour() || nine != hour() {
+		t.Errorf("last used at %s and %s", one, nine)
+	}
+}
+
 func TestOneGroupThatFailsKeepsNoOtherFromBeingWritten(t *testing.T) {
 	u := newUsed(t)
 	u.use(t, "acme", 1)

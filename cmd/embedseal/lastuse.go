@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -22,13 +21,9 @@ const (
 func keepUses(ctx context.Context, uses *app.LastUse, log *slog.Logger) (end func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
-	tell := func(err error) {
-		if err != nil && !errors.Is(err, context.Canceled) { // whatever was cut short, the end writes
-			log.Warn("the last use of API tokens could not be written", "error", err)
-		}
-	}
 	go func() {
 		defer close(ended)
+		failing := false // it is tried every minute, and said once
 		tick := time.NewTicker(usesInterval)
 		defer tick.Stop()
 		for {
@@ -36,7 +31,11 @@ func keepUses(ctx context.Context, uses *app.LastUse, log *slog.Logger) (end fun
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				tell(uses.Flush(ctx))
+				err := uses.Flush(ctx)
+				if err != nil && !failing && ctx.Err() == nil {
+					log.Warn("the last use of API tokens cannot be written now, and will be", "error", err)
+				}
+				failing = err != nil
 			}
 		}
 	}()
@@ -45,6 +44,8 @@ func keepUses(ctx context.Context, uses *app.LastUse, log *slog.Logger) (end fun
 		<-ended
 		last, done := context.WithTimeout(context.WithoutCancel(ctx), usesGrace)
 		defer done()
-		tell(uses.Close(last))
+		if err := uses.Close(last); err != nil {
+			log.Warn("the last use of API tokens could not be written", "error", err)
+		}
 	}
 }
