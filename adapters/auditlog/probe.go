@@ -25,8 +25,9 @@ func NewProbe(cfg Config) Probe { return Probe{path: cfg.Path} }
 const probeSize = 64 << 10
 
 // Check implements ports.Checker. A log that is not there is fine where it can be
-// made, as [Log] will. Room is asked for behind the end of the file, which grows by
-// nothing: a full disk and a quota are found before a request finds them.
+// made, as [Log] will. Room is asked for behind the end of the file, which becomes
+// no longer: a full disk and a quota are found before a request finds them, and the
+// next records have their room although others fill the disk.
 func (p Probe) Check(context.Context) error {
 	if p.path == StandardError {
 		return nil

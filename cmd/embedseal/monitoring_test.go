@@ -254,6 +254,9 @@ func askPrometheus(t *testing.T, address, path string, into any) bool {
 		return false
 	}
 	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode == http.StatusServiceUnavailable { // it has just begun
+		return false
+	}
 	var body struct {
 		Status, Error string
 		Data          json.RawMessage
