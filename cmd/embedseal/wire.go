@@ -24,7 +24,7 @@ func memoryStores() stores                                              { panic(
 func vaultStores(context.Context, vault.Config) (stores, func(), error) { panic(wire.Build(vaultSet)) }
 
 // newService joins the use-cases to whatever stores and auditor it is given.
-func newService(httpapi.Config, httpapi.AdminConfig, httpapi.OpsConfig, httpapi.MetricsHandler, ports.Meter, stores, ports.Auditor, []app.Component, token.ChartClaim, *slog.Logger) (service, error) {
+func newService(httpapi.Config, httpapi.AdminConfig, httpapi.OpsConfig, httpapi.MetricsHandler, ports.Meter, stores, ports.Auditor, ports.AuditReader, []app.Component, token.ChartClaim, *slog.Logger) (service, error) {
 	panic(wire.Build(fromStores, surroundings, useCases, governance, httpapi.New, httpapi.NewAdmin, httpapi.NewOps, wire.Struct(new(service), "*")))
 }
 

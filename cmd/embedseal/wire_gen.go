@@ -119,7 +119,7 @@ func vaultStores(contextContext context.Context, config vault.Config) (stores, f
 }
 
 // newService joins the use-cases to whatever stores and auditor it is given.
-func newService(config httpapi.Config, httpapiAdminConfig httpapi.AdminConfig, opsConfig httpapi.OpsConfig, metricsHandler httpapi.MetricsHandler, meter ports.Meter, mainStores stores, auditor ports.Auditor, arg []app.Component, chartClaim token.ChartClaim, logger *slog.Logger) (service, error) {
+func newService(config httpapi.Config, httpapiAdminConfig httpapi.AdminConfig, opsConfig httpapi.OpsConfig, metricsHandler httpapi.MetricsHandler, meter ports.Meter, mainStores stores, auditor ports.Auditor, auditReader ports.AuditReader, arg []app.Component, chartClaim token.ChartClaim, logger *slog.Logger) (service, error) {
 	groupStore := mainStores.Groups
 	system := clock.System{}
 	lastUse := app.NewLastUse(groupStore, system)
@@ -141,11 +141,13 @@ func newService(config httpapi.Config, httpapiAdminConfig httpapi.AdminConfig, o
 	staleness := mainStores.Stale
 	keys := app.NewKeys(groupStore, keyStore, keyCustody, appChanges, system, entropySystem, staleness)
 	tokens := app.NewTokens(groupStore, keyStore, appChanges, lastUse, system, entropySystem)
+	auditing := app.NewAuditing(auditReader, auditor, system)
 	overviews := app.NewOverviews(groupStore)
 	httpapiGovernance := httpapi.Governance{
 		Groups:    groups,
 		Keys:      keys,
 		Tokens:    tokens,
+		Auditing:  auditing,
 		Overviews: overviews,
 	}
 	httpapiAdmin := httpapi.NewAdmin(httpapiAdminConfig, httpapiGovernance, authenticator, refusals, system, entropySystem, meter, logger)

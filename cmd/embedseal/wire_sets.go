@@ -52,8 +52,8 @@ var (
 	surroundings = wire.NewSet(
 		wire.Struct(new(clock.System)), wire.Bind(new(ports.Clock), new(clock.System)),
 		wire.Struct(new(entropy.System)), wire.Bind(new(ports.Random), new(entropy.System)))
-	governance = wire.NewSet(app.NewGroups, app.NewTokens, app.NewOverviews,
-		wire.Struct(new(httpapi.Governance), "Groups", "Keys", "Tokens", "Overviews"))
+	governance = wire.NewSet(app.NewGroups, app.NewTokens, app.NewOverviews, app.NewAuditing,
+		wire.Struct(new(httpapi.Governance), "*"))
 	// changes are recorded with the code that their errors are answered with.
 	changes  = wire.NewSet(app.NewChanges, codes)
 	useCases = wire.NewSet(changes, app.NewKeys, app.NewSchedule, app.NewAuthenticator, app.NewLastUse, app.NewMinter, app.NewDefaultKeys, app.NewRefusals,
