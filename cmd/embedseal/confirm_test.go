@@ -20,7 +20,7 @@ func destructive() map[string]struct {
 		does  string
 	}
 	return map[string]verb{
-		"group delete": {[]string{"acme"}, []string{"The group production (Production) will be deleted with its 2 keys and 1 API tokens. This cannot be undone."}, "DELETE /admin/v1/groups/acme"},
+		"group delete": {[]string{"acme"}, []string{"The group production (Production) will be deleted with its embed secrets (2) and API tokens (1). This cannot be undone."}, "DELETE /admin/v1/groups/acme"},
 		"key destroy": {[]string{"k"}, []string{
 			"The material of the embed secret " + exampleID + " (web shop), which is active, default, will be destroyed. This cannot be undone.",
 			"It is not known whether tokens are left that it sealed; the server will refuse this without --force.",

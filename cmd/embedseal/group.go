@@ -235,7 +235,7 @@ func (p *program) groupDeleteCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			will := fmt.Sprintf("The group %s (%s) will be deleted with its %d keys and %d API tokens. This cannot be undone.",
+			will := fmt.Sprintf("The group %s (%s) will be deleted with its embed secrets (%d) and API tokens (%d). This cannot be undone.",
 				shown(v.ID), cell(v.Name), v.Keys, v.Tokens)
 			if force {
 				will += "\nTokens that its keys sealed stop working at once."
