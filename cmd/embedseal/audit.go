@@ -27,7 +27,8 @@ const (
 
 func (p *program) auditCommand() *cobra.Command {
 	return parent("audit", "Look into the audit log, search and verify it",
-		"The audit log says who asked for what, and what came of it. The verbs ask the running server.",
+		"The audit log says who asked for what, and what came of it. The verbs ask the running server; verify also reads\n"+
+			"files that were archived.",
 		p.auditTailCommand(), p.auditSearchCommand(), p.auditVerifyCommand(), p.auditKeyCommand())
 }
 
@@ -264,8 +265,8 @@ func auditActions() []string {
 func (p *program) auditKeyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "key", Short: "Show the key that the audit log is chained with",
-		Long: "key shows the key that the records are chained with. Whoever has it can forge records: keep it apart from them.\n" +
-			" Over TCP it needs a right of its own, and that it was shown is recorded.",
+		Long: "key shows what audit verify --key-file needs for archived files. Whoever has it can forge records: keep it apart\n" +
+			"from them. Over TCP it needs a right of its own, and that it was shown is recorded.",
 		Example: "  embedseal audit key --yes --secret-out audit-key",
 	}
 	out, sure := secretOutFlag(c, "the key"), p.confirmation(c)
