@@ -189,7 +189,7 @@ func (a *Admin) routes() []route {
 		limit, after, yes = paramLimit, paramAfter, "force"
 	)
 	k := a.use.Keys
-	routes := []route{
+	return []route{
 		{get, "/admin/v1/status", audit.ActionRead, app.ToRead, a.status, nil},
 
 		{get, groupsPath, audit.ActionRead, 0, a.listGroups, []string{limit, after}},
@@ -220,15 +220,11 @@ func (a *Admin) routes() []route {
 		{patch, oneToken, audit.ActionUpdateToken, app.ToWrite, a.updateToken, nil},
 		{remove, oneToken, audit.ActionRevokeToken, app.ToWrite, a.revokeToken, nil},
 		{post, oneToken + "/refresh", audit.ActionRefreshToken, app.ToWrite, a.refreshToken, nil},
-	}
-	if a.use.Auditing == nil {
-		return routes
-	}
-	return append(routes, []route{
+
 		{get, "/admin/v1/audit/records", audit.ActionRead, 0, a.searchAudit, searchParameters()},
 		{post, "/admin/v1/audit/verify", audit.ActionAuditVerify, app.ToRead, a.verifyAudit, nil},
 		{get, "/admin/v1/audit/key", audit.ActionRevealAuditKey, app.ToReveal, a.auditKey, nil},
-	}...)
+	}
 }
 
 // measure counts the answers, under the template of their route.

@@ -95,21 +95,22 @@ func TestAnotherGroupIsAnsweredAsNone(t *testing.T) {
 							return s.present(t, apiToken("acme", who), method, fill(p)+query, body, headers...).bytesOf(t)
 						}
 						want := ask(c.none)
-						for _, other := range c.others {
+						compare := c.others
+						if who != "rw" || len(headers) > 0 || query != "" { // some of them are enough
+							compare = compare[:min(len(compare), 6)]
+						}
+						for _, other := range compare {
 							if got := ask(other); got != want {
 								t.Fatalf("%s %s as %s with %q, %q%s:\n%.300v is answered\n%s, and what is not there\n%s", method, template, who, headers, body, query, other, got, want)
 							}
 							compared++
-						}
-						if len(headers) > 0 || query != "" {
-							break // once is enough
 						}
 					}
 				}
 			}
 		}
 	}
-	if compared < 5000 {
+	if compared < 4000 {
 		t.Errorf("only %d answers were compared", compared)
 	}
 	if after := s.state(t); after != before {

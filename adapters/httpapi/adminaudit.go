@@ -3,14 +3,12 @@ package httpapi
 import (
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 
 	"embedseal/domain/audit"
-	"embedseal/domain/group"
 	"embedseal/domain/token"
-	"embedseal/ports"
 )
 
 // The parameters of a search.
@@ -45,11 +43,7 @@ func (a *Admin) searchAudit(x *exchange) (reply, error) {
 	if err := f.faulty(); err != nil {
 		return reply{}, err
 	}
-	if q.Group != "" {
-		if _, err := group.ParseID(q.Group); err != nil {
-			return reply{}, fmt.Errorf("%w: %w", ports.ErrNotFound, err)
-		}
-	}
+	x.patient()
 	found, err := a.use.Auditing.Search(x.Request.Context(), x.by, q, w)
 	if err != nil {
 		return reply{}, err
@@ -66,13 +60,28 @@ func (a *Admin) searchAudit(x *exchange) (reply, error) {
 
 // search reads what is looked for.
 func (x *exchange) search(f *form) audit.Query {
-	return audit.Query{
+	q := audit.Query{
 		Group: x.query.Get(paramGroup), Action: audit.Action(x.query.Get(paramAction)), Outcome: audit.Outcome(x.query.Get(paramOutcome)),
 		Customer: x.query.Get(paramCustomer), Embed: x.query.Get(paramEmbed),
 		TokenID: x.query.Get(paramTokenID), KeyID: x.query.Get(paramKeyID),
 		Fingerprint: x.query.Get(paramFingerprint), RequestID: x.query.Get(paramRequestID),
 		Since: x.instant(f, paramSince), Until: x.instant(f, paramUntil),
 	}
+	if q.Action != "" && !q.Action.Known() {
+		f.fault(paramAction, token.FaultUnknown, "there is no such action")
+	}
+	if q.Outcome != "" && !q.Outcome.Known() {
+		f.fault(paramOutcome, token.FaultUnknown, "there is no such outcome")
+	}
+	return q
+}
+
+// patience is how long an answer may take that reads the whole log.
+const patience = 10 * time.Minute
+
+// patient gives the answer more time than others have.
+func (x *exchange) patient() {
+	_ = http.NewResponseController(x.Writer).SetWriteDeadline(time.Now().Add(patience)) // or it has the time of others
 }
 
 // instant is a parameter that is a time; zero when it is not given.
@@ -132,6 +141,7 @@ func (a *Admin) verifyAudit(x *exchange) (reply, error) {
 	if err := f.faulty(); err != nil {
 		return reply{}, err
 	}
+	x.patient()
 	report, err := a.use.Auditing.Verify(x.Request.Context(), x.call, x.by)
 	if err != nil {
 		return reply{}, err

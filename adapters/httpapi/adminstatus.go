@@ -22,9 +22,8 @@ type statusView struct {
 	Store     string      `json:"store"`
 	Custody   string      `json:"custody"`
 	Listeners []Listening `json:"listeners"`
-	// Audit is null where the log is not to be asked.
-	Audit  *logView `json:"audit"`
-	Groups int      `json:"groups"`
+	Audit     logView     `json:"audit"`
+	Groups    int         `json:"groups"`
 }
 
 type logView struct {
@@ -43,16 +42,12 @@ func (a *Admin) status(x *exchange) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	out := statusView{
+	log, err := a.use.Auditing.Status(x.by)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{body: statusView{
 		Version: a.cfg.Version, StartedAt: stamp(a.started), Store: a.cfg.Store, Custody: a.cfg.Custody,
-		Listeners: append(append([]Listening{}, a.beside...), a.where...), Groups: seen.Groups,
-	}
-	if a.use.Auditing != nil {
-		log, err := a.use.Auditing.Status(x.by)
-		if err != nil {
-			return reply{}, err
-		}
-		out.Audit = &logView{Log: log.Log, Seq: log.Seq, OK: log.OK}
-	}
-	return reply{body: out}, nil
+		Listeners: append(append([]Listening{}, a.beside...), a.where...), Audit: logView(log), Groups: seen.Groups,
+	}}, nil
 }
