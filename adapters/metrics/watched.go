@@ -71,6 +71,31 @@ func readinessDescs() map[string]*prometheus.Desc {
 	}
 }
 
+// AuditStatus is how an audit log is.
+type AuditStatus struct {
+	// Log is its name, Seq the number of its last record.
+	Log string
+	Seq uint64
+	// OK is false while records cannot be written.
+	OK bool
+}
+
+// WatchAudit reads how the audit log is whenever somebody asks for the metrics.
+func (r *Registry) WatchAudit(status func() AuditStatus) {
+	r.registry.MustRegister(collector{auditDescs(), func(d map[string]*prometheus.Desc, out chan<- prometheus.Metric) {
+		s := status()
+		out <- prometheus.MustNewConstMetric(d["seq"], prometheus.GaugeValue, float64(s.Seq), s.Log)
+		out <- prometheus.MustNewConstMetric(d["ok"], prometheus.GaugeValue, truth(s.OK), s.Log)
+	}})
+}
+
+func auditDescs() map[string]*prometheus.Desc {
+	return map[string]*prometheus.Desc{
+		"seq": prometheus.NewDesc("embedseal_audit_last_record", "The number of the last record of the audit log.", []string{"log"}, nil),
+		"ok":  prometheus.NewDesc("embedseal_audit_ok", "1 while the audit log takes records: 0 after one that it did not, or before it has its key.", []string{"log"}, nil),
+	}
+}
+
 func truth(b bool) float64 {
 	if b {
 		return 1
