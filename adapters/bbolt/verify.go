@@ -16,11 +16,11 @@ import (
 )
 
 // Verify reads the whole store, changes nothing of it, and says how many groups
-// there are. Meanwhile it shares the lock with others who only read, and keeps an
+// there are. look is called with the store while it is open, and must not write. Meanwhile it shares the lock with others who only read, and keeps an
 // opening waiting for some milliseconds.
 //
 // Errors: ErrHeld at once when a process has it open, and those of [Open].
-func Verify(ctx context.Context, c Config) (groups int, err error) {
+func Verify(ctx context.Context, c Config, look ...func(*Store) error) (groups int, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -36,6 +36,11 @@ func Verify(ctx context.Context, c Config) (groups int, err error) {
 	}
 	if err == nil {
 		groups, err = sealed.Verify(ctx, s)
+	}
+	for _, each := range look {
+		if err == nil {
+			err = each(&Store{records: s})
+		}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("bbolt: verify %s: %w", c.Path, err)

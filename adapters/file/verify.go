@@ -20,12 +20,12 @@ import (
 var ErrInterrupted = errors.New("a commit was interrupted")
 
 // Verify reads the whole store, changes nothing of it, and says how many groups
-// there are. Meanwhile it shares the lock with others who only read, and keeps an
+// there are. look is called with the store while it is open, and must not write. Meanwhile it shares the lock with others who only read, and keeps an
 // opening waiting for some milliseconds.
 //
 // Errors: ErrHeld at once when a process has it open, [ErrInterrupted], and those
 // of [Open].
-func Verify(ctx context.Context, c Config) (groups int, err error) {
+func Verify(ctx context.Context, c Config, look ...func(*Store) error) (groups int, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -55,6 +55,11 @@ func Verify(ctx context.Context, c Config) (groups int, err error) {
 	}
 	if err == nil {
 		groups, err = sealed.Verify(ctx, s)
+	}
+	for _, each := range look {
+		if err == nil {
+			err = each(&Store{records: s})
+		}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("file: verify the store in %s: %w", c.Dir, err)

@@ -18,6 +18,7 @@ import (
 	"embedseal/adapters/host"
 	"embedseal/adapters/vault"
 	"embedseal/configs"
+	"embedseal/domain/audit"
 	"embedseal/ports"
 )
 
@@ -31,6 +32,8 @@ type examiner struct {
 	absent bool
 	// held says that a process has the store open.
 	held bool
+	// kept is what the store keeps of the audit log; zero when it was not read.
+	kept audit.State
 	// asked says that a server answered on its socket.
 	asked bool
 }
@@ -196,11 +199,54 @@ func (x *examiner) auditLog(ctx context.Context) {
 		x.space("disk of the audit log", filepath.Dir(path))
 		x.closed("audit log", path)
 	}
+	x.auditChain(ctx, path)
 	if t, found := lastRecord(path); found {
 		x.ok(check, "%s can be written; its last record is of %s", path, t.UTC().Format(time.RFC3339))
 		return
 	}
 	x.ok(check, "%s can be written", path)
+}
+
+// auditChain verifies the log and its older files against what the store keeps of
+// it, which is known when no server has the store.
+func (x *examiner) auditChain(ctx context.Context, path string) {
+	const check = "audit chain"
+	if x.kept.Key.IsZero() {
+		return
+	}
+	older, err := filepath.Glob(strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path) + ".[0-9]*")
+	if err != nil {
+		x.advise(check, "", "%v", err)
+		return
+	}
+	files := older
+	if _, err := os.Lstat(path); err == nil {
+		files = append(files, path)
+	}
+	if len(files) == 0 {
+		if x.kept.Head.Seq > 0 {
+			x.fault(check, "bring the file back, or say where it is with audit.path", "the store knows of %d records, and %s is not there", x.kept.Head.Seq, path)
+		}
+		return
+	}
+	report, err := auditlog.Verify(ctx, auditlog.Check{Files: files,
+		Key: audit.ChainKey{Log: auditName(x.cfg), Key: x.kept.Key}, Head: x.kept.Head})
+	const remedy = "embedseal audit verify lists every finding; docs/operations/incident.md says what to do"
+	switch {
+	case err != nil:
+		x.fault(check, remedy, "%s", plain(err))
+	case !report.OK():
+		f := report.Findings[0]
+		for _, each := range report.Findings {
+			if each.Kind.Fault() {
+				f = each
+				break
+			}
+		}
+		x.fault(check, remedy, "%s, line %d: %s: %s; findings: %d", f.File, f.Line, f.Kind, f.Detail, len(report.Findings)+report.More)
+	default:
+		x.ok(check, "whole: records %d to %d, and the store's last known one among them", report.First, report.Last)
+	}
 }
 
 // plain is the text of an error without the sentinels that programs go by.

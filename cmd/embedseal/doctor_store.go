@@ -152,13 +152,20 @@ func (x *examiner) verify(ctx context.Context, master secret.Text, missing error
 		if err != nil {
 			return 0, err
 		}
-		return file.Verify(ctx, cfg)
+		return file.Verify(ctx, cfg, func(s *file.Store) error { return x.auditState(ctx, file.NewAuditStore(s)) })
 	}
 	cfg, err := bboltConfig(x.dir, master)
 	if err != nil {
 		return 0, err
 	}
-	return bbolt.Verify(ctx, cfg)
+	return bbolt.Verify(ctx, cfg, func(s *bbolt.Store) error { return x.auditState(ctx, bbolt.NewAuditStore(s)) })
+}
+
+// auditState remembers what the store keeps of the audit log.
+func (x *examiner) auditState(ctx context.Context, s ports.AuditStore) error {
+	state, err := s.AuditState(ctx, auditName(x.cfg))
+	x.kept = state
+	return err //nolint:wrapcheck // it says all
 }
 
 // lock says who has the store open.

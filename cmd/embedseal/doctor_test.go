@@ -82,6 +82,7 @@ func TestTheDoctorFindsNothingWrongWithWhatInitMade(t *testing.T) {
 		sound(t, by, "lock", "no process")
 		sound(t, by, "permissions", "only the user")
 		sound(t, by, "audit log", "last record is of 20")
+		sound(t, by, "audit chain", "whole: records 1 to ")
 		sound(t, by, "disk", "free of")
 		o := run(t, "doctor", "--store", store, "--data-dir", dir).want(t, exitOK)
 		if !strings.Contains(o.stdout, "\nNothing is missing for a server.") || strings.Contains(o.stdout, "FAULT") {
@@ -162,6 +163,20 @@ func TestTheDoctorNamesEachFaultOfADataDirectoryWithItsRemedy(t *testing.T) {
 			line := `{"time":"` + time.Now().Add(24*time.Hour).UTC().Format(time.RFC3339Nano) + `"}` + "\n{\"time\":"
 			done(t, os.WriteFile(filepath.Join(dir, "audit.log"), []byte(line), 0o600))
 		}, "clock", "the last record of the audit log", "timedatectl"},
+		"a record that was edited": {func(t *testing.T, dir, _ string) {
+			text := contents(t, filepath.Join(dir, "audit.log"))
+			edited := strings.Replace(text, `"outcome":"granted"`, `"outcome":"refused"`, 1)
+			if edited == text {
+				t.Fatalf("there is nothing to edit in\n%s", text)
+			}
+			done(t, os.WriteFile(filepath.Join(dir, "audit.log"), []byte(edited), 0o600))
+		}, "audit chain", "edited", "embedseal audit verify"},
+		"a log that was removed": {func(t *testing.T, dir, _ string) { done(t, os.Remove(filepath.Join(dir, "audit.log"))) },
+			"audit chain", "is not there", "bring the file back"},
+		"an end that was cut off": {func(t *testing.T, dir, _ string) {
+			first, _, _ := strings.Cut(contents(t, filepath.Join(dir, "audit.log")), "\n")
+			done(t, os.WriteFile(filepath.Join(dir, "audit.log"), []byte(first+"\n"), 0o600))
+		}, "audit chain", "truncated", "embedseal audit verify"},
 		"a directory where the audit log is meant": {func(t *testing.T, dir, _ string) {
 			done(t, os.Remove(filepath.Join(dir, "audit.log")))
 			done(t, os.Mkdir(filepath.Join(dir, "audit.log"), 0o700))
@@ -221,7 +236,8 @@ func TestTheDoctorSeesWhatBelongsToSomebodyElse(t *testing.T) {
 
 func TestTheDoctorSeesAnAuditLogElsewhere(t *testing.T) {
 	t.Parallel()
-	dir, log := initialisedDir(t, storeBbolt), filepath.Join(t.TempDir(), "audit.log")
+	dir, log := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "audit.log")
+	run(t, "init", "--data-dir", dir, "--audit-path", log).want(t, exitOK)
 	by := examined(t, exitOK, "--data-dir", dir, "--audit-path", log)
 	sound(t, by, "audit log", log)
 	sound(t, by, "disk of the audit log", "free of")
