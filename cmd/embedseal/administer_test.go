@@ -96,7 +96,7 @@ func TestGroupsAreAdministeredOnARealServer(t *testing.T) {
 		t.Run(store, func(t *testing.T) {
 			a := administer(t, store)
 			status := asks[statusView](t, a, "status")
-			if status.Store != store || status.Groups != 1 || status.Version != "v1.2.3" || len(status.Listeners) != 2 {
+			if status.Store != store || status.Groups != 1 || status.Version != "v1.2.3" || !status.Audit.OK || status.Audit.Log != "local" || len(status.Listeners) != 2 {
 				t.Errorf("status %+v", status)
 			}
 			if o := a.does(t, exitOK, "status"); !strings.Contains(o.stdout, "Data directory         "+a.dir+"\n") {
@@ -273,6 +273,66 @@ func TestAPITokensAreAdministeredOnARealServer(t *testing.T) {
 			a.mint(t, exitRefused, last)
 			a.refuses(t, "not_found", "token", "show", made.ID, "--group", "acme")
 			a.refuses(t, "not_found", "token", "revoke", made.ID, "--group", "acme", "--yes")
+		})
+	}
+}
+
+func TestTheAuditLogIsLookedIntoOnARealServer(t *testing.T) {
+	t.Parallel()
+	for _, store := range lastingStores() {
+		t.Run(store, func(t *testing.T) {
+			a := administer(t, store)
+			token := filepath.Join(a.dir, "api-token")
+			a.does(t, exitOK, "group", "create", "acme")
+			a.mint(t, exitOK, token)
+			a.refuses(t, "group_exists", "group", "create", "acme")
+			lines := strings.Split(strings.TrimSpace(a.does(t, exitOK, "audit", "tail", "-n", "5", "--output", "json").stdout), "\n")
+			if len(lines) != 5 || !strings.HasSuffix(contents(t, filepath.Join(a.dir, "audit.log")), strings.Join(lines, "\n")+"\n") {
+				t.Errorf("tail printed\n%s", strings.Join(lines, "\n"))
+			}
+			found := asks[items[map[string]any]](t, a, "audit", "search", "--group", "acme", "--action", "create_group", "--since", "PT1H")
+			var outcomes []string
+			for _, record := range found.Items {
+				outcomes = append(outcomes, record["outcome"].(string))
+				if operator, _ := record["operator"].(string); !strings.HasPrefix(operator, "socket:uid=") {
+					t.Errorf("operator %v", record)
+				}
+			}
+			if got := strings.Join(outcomes, " "); got != "intent granted intent refused" && got != "intent granted refused" {
+				t.Errorf("outcomes %s", got)
+			}
+			if found := asks[items[map[string]any]](t, a, "audit", "search", "--customer", "c", "--outcome", "granted"); len(found.Items) != 1 {
+				t.Errorf("mints %v", found)
+			}
+			if o := a.does(t, exitOK, "audit", "search", "--until", "PT1H"); o.stdout != "" {
+				t.Errorf("an hour ago there was\n%s", o.stdout)
+			}
+			if o := a.does(t, exitOK, "audit", "tail", "-n", "1"); !regexp.MustCompile(`^20\S+Z  #\d+ +refused  create_group   .*code=group_exists.* operator=socket:uid=\d+`).MatchString(o.stdout) {
+				t.Errorf("tail says %s", o.stdout)
+			}
+			if o := a.does(t, exitOK, "audit", "verify"); !strings.Contains(o.stdout, "The audit log is what was written: ") {
+				t.Errorf("verify says %s", o.stdout)
+			}
+			keyFile := filepath.Join(a.dir, "audit-key")
+			a.does(t, exitOK, "audit", "key", "--yes", "--secret-out", keyFile)
+			archived := filepath.Join(t.TempDir(), "audit.log")
+			data := contents(t, filepath.Join(a.dir, "audit.log"))
+			write(t, archived, data)
+			offline := []string{"audit", "verify", "--file", archived, "--key-file", keyFile}
+			run(t, offline...).want(t, exitOK)
+			write(t, archived, strings.Replace(data, `"customer":"c"`, `"customer":"d"`, 1))
+			o := run(t, offline...).want(t, exitFailure)
+			if !regexp.MustCompile(`(?m)^audit\.log:\d+ \(record \d+\): edited: `).MatchString(o.stdout) || !strings.Contains(o.stdout, "NOT what was written") || o.stderr != "" {
+				t.Errorf("offline it says %+v", o)
+			}
+			if v := answerOf[verified](t, run(t, append(offline, "--output", "json")...).want(t, exitFailure)); v.OK || len(v.Findings) == 0 || v.Findings[0].Kind != "edited" {
+				t.Errorf("offline as JSON %+v", v)
+			}
+			a.stop(t)
+			write(t, filepath.Join(a.dir, "audit.log"), strings.Replace(contents(t, filepath.Join(a.dir, "audit.log")), `"customer":"c"`, `"customer":"d"`, 1))
+			again := serve(t, "--data-dir", a.dir, "--store", store)
+			run(t, "audit", "verify", "--data-dir", a.dir).want(t, exitFailure)
+			again.stop(t)
 		})
 	}
 }

@@ -128,13 +128,13 @@ func adminCases() map[string]adminCase {
 		},
 		"token revoke": {args: []string{tokenID, "--group", "acme", "--yes"}, asks: "DELETE " + tokenPath, example: "Deleted", says: []string{"The API token " + tokenID + " is revoked.\n"}},
 		"audit tail": {args: []string{"-n", "3"}, asks: "GET /audit/records?last=3", example: "AuditList", says: []string{
-			"2026-01-31T10:00:00.123456Z  #1234  granted  mint           ", "customer=customer_1 embed=abcde",
+			"2026-01-31T10:00:00.123456Z  #1234    granted  mint           ", "customer=customer_1 embed=abcde",
 		}},
 		"audit search": {
 			args: []string{"--group", "acme", "--action", "mint", "--outcome", "granted", "--since", "2026-01-31T11:00:00+01:00", "--until", "2026-02-01T00:00:00Z", "--customer", "c&d", "--embed", "e",
 				"--token-id", "t", "--key-id", "k", "--fingerprint", "f", "--request-id", "r"},
 			asks:    "GET /audit/records?action=mint&customer=c%26d&embed=e&fingerprint=f&group=acme&key_id=k&outcome=granted&request_id=r&since=2026-01-31T10%3A00%3A00Z&token_id=t&until=2026-02-01T00%3A00%3A00Z",
-			example: "AuditList", says: []string{"#1234  granted  mint "},
+			example: "AuditList", says: []string{"#1234    granted  mint "},
 		},
 		"audit verify": {asks: "POST /audit/verify", example: "AuditVerified", says: []string{"audit.log:17 (record 17): edited: the MAC of this line is wrong\n", "NOT what was written. 1234 records are.\n"}},
 		"audit key":    {args: []string{"--yes"}, asks: "GET /audit/key", example: "AuditKey", says: []string{"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n"}},

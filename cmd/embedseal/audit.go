@@ -160,7 +160,7 @@ func recordLine(item json.RawMessage) (string, error) {
 			members[name] = shown(text)
 		case "mac", "log":
 		default:
-			if shownText := shown(text); shownText != text || strings.ContainsAny(text, " =") {
+			if shown(text) != text || strings.Contains(text, " ") {
 				text = strconv.Quote(text)
 			}
 			rest = append(rest, shown(name)+"="+text)
@@ -170,8 +170,8 @@ func recordLine(item json.RawMessage) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s  #%s  %-7s  %-13s  %s", members["time"], members["seq"], members["outcome"], members["action"],
-		strings.Join(rest, " ")), nil
+	return strings.TrimRight(fmt.Sprintf("%s  %-7s  %-7s  %-13s  %s", members["time"], "#"+members["seq"], members["outcome"], members["action"],
+		strings.Join(rest, " ")), " "), nil
 }
 
 // auditFilters are the flags of search that are parameters of the API.
