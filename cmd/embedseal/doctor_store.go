@@ -165,7 +165,7 @@ func (x *examiner) verify(ctx context.Context, master secret.Text, missing error
 func (x *examiner) auditState(ctx context.Context, s ports.AuditStore) error {
 	state, err := s.AuditState(ctx, auditName(x.cfg))
 	x.kept = state
-	return err //nolint:wrapcheck // it says all
+	return err
 }
 
 // lock says who has the store open.
