@@ -25,8 +25,8 @@ func (k *Keys) Destroy(ctx context.Context, call Call, by Actor, g group.ID, id 
 	if err != nil {
 		return ShownKey{}, err
 	}
-	if _, err := key.ParseID(string(id)); err != nil {
-		return ShownKey{}, key.ErrUnknown
+	if err := k.there(ctx, g, id); err != nil {
+		return ShownKey{}, err
 	}
 	var shown ShownKey
 	what := audit.Event{Action: audit.ActionDestroyKey, Group: string(g), KeyID: string(id)}

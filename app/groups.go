@@ -297,6 +297,9 @@ func (s *Groups) change(ctx context.Context, call Call, by Actor, id group.ID, a
 	if err := by.May(ToWrite, id); err != nil {
 		return group.Group{}, err
 	}
+	if err := s.there(ctx, id); err != nil {
+		return group.Group{}, err
+	}
 	err = s.changes.Run(ctx, call, by, audit.Event{Action: action, Group: string(id)}, func(ctx context.Context, _ *audit.Event) error {
 		return s.groups.UpdateGroup(ctx, id, func(g group.Group) (group.Group, error) {
 			next, err := step(g)
@@ -321,6 +324,15 @@ func pinnable(ring key.Ring, id key.ID, now time.Time) error {
 	}}}
 }
 
+// there answers for a group that is not there, before anything is recorded: an id
+// that nothing has may be a secret in the wrong place.
+func (s *Groups) there(ctx context.Context, id group.ID) error {
+	if _, err := s.groups.Group(ctx, id); err != nil {
+		return fmt.Errorf("read group %s: %w", id, err)
+	}
+	return nil
+}
+
 // Delete removes a group with its API tokens and its keys; their material goes
 // first, where it lies in a custody of its own. Nothing of the group can be minted
 // or opened afterwards. It is for operators.
@@ -332,6 +344,9 @@ func (s *Groups) Delete(ctx context.Context, call Call, by Actor, id group.ID, m
 		return err
 	}
 	if err := by.MayEverywhere(ToWrite); err != nil {
+		return err
+	}
+	if err := s.there(ctx, id); err != nil {
 		return err
 	}
 	return s.changes.Run(ctx, call, by, audit.Event{Action: audit.ActionDeleteGroup, Group: string(id)}, func(ctx context.Context, _ *audit.Event) error {

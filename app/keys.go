@@ -137,6 +137,19 @@ func tagOfKey(k key.Key, isDefault bool) Tag {
 	})
 }
 
+// there answers for a key that is not there, before anything is recorded: an id
+// that nothing has may be a secret in the wrong place.
+func (k *Keys) there(ctx context.Context, g group.ID, id key.ID) error {
+	ring, err := k.ring(ctx, g)
+	if err != nil {
+		return err
+	}
+	if _, found := ring.Find(id); !found {
+		return key.ErrUnknown
+	}
+	return nil
+}
+
 // change changes one key that is there, if it is as match says, and records it.
 func (k *Keys) change(ctx context.Context, call Call, by Actor, action audit.Action, g group.ID, id key.ID, match Match,
 	step func(moment, key.Ring) (key.Ring, error)) (ShownKey, error) {
@@ -144,8 +157,8 @@ func (k *Keys) change(ctx context.Context, call Call, by Actor, action audit.Act
 	if err != nil {
 		return ShownKey{}, err
 	}
-	if _, err := key.ParseID(string(id)); err != nil {
-		return ShownKey{}, key.ErrUnknown
+	if err := k.there(ctx, g, id); err != nil {
+		return ShownKey{}, err
 	}
 	var shown ShownKey
 	what := audit.Event{Action: action, Group: string(g), KeyID: string(id)}

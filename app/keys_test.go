@@ -235,6 +235,30 @@ func TestARotationSaysWhenTheOldKeyMayGo(t *testing.T) {
 	}
 }
 
+func TestTheKeyThatAPolicyPinsIsNotRotatedAway(t *testing.T) {
+	b := govern(t)
+	first := b.rotate(t).Key.ID
+	pin := func(id key.ID) {
+		t.Helper()
+		if err := b.stores.UpdateGroup(t.Context(), "acme", func(g group.Group) (group.Group, error) {
+			g.Policy.PinnedKey = id
+			return g, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pin(first)
+	if _, err := b.keys.Rotate(t.Context(), call(), operator(), "acme", app.Rotation{}); !errors.Is(err, app.ErrRotatesPinned) {
+		t.Errorf("the pinned default was rotated: %v", err)
+	}
+	ring, err := b.stores.Ring(t.Context(), "acme")
+	if err != nil || ring.DefaultID() != first || ring.Len() != 1 {
+		t.Errorf("the ring has %d keys and the default %s, %v", ring.Len(), ring.DefaultID(), err)
+	}
+	pin("another") // the default does not seal, and may go
+	b.rotate(t)
+}
+
 func TestAnOverlapThatEndsNeverIsRefused(t *testing.T) {
 	for _, text := range []string{"P9000Y", "P7973Y9M29D"} { // the second ends in 9999, and its tokens do not
 		b := govern(t)
@@ -585,7 +609,7 @@ func TestMaterialOutsideOfTheRingGoesBeforeTheRingSaysSo(t *testing.T) {
 	if err != nil || gone.Key.State != key.Destroyed {
 		t.Errorf("then: %+v, %v", gone, err)
 	}
-	if diff := cmp.Diff([]string{"group", "record destroy_key", "update", "destroy key", "update", "record destroy_key"}, b.log.steps); diff != "" {
+	if diff := cmp.Diff([]string{"group", "ring", "record destroy_key", "update", "destroy key", "update", "record destroy_key"}, b.log.steps); diff != "" {
 		t.Errorf("the steps (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]key.ID{second.Key.ID}, b.vault.there); diff != "" {

@@ -48,8 +48,8 @@ func (k *Keys) give(ctx context.Context, call Call, by Actor, action audit.Actio
 	if _, err := k.enter(ctx, by, ToReveal, g); err != nil {
 		return key.Key{}, err
 	}
-	if _, err := key.ParseID(string(id)); err != nil {
-		return key.Key{}, key.ErrUnknown
+	if err := k.there(ctx, g, id); err != nil {
+		return key.Key{}, err
 	}
 	var given key.Key
 	what := audit.Event{Action: action, Group: string(g), KeyID: string(id)}

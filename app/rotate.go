@@ -44,10 +44,14 @@ type Rotated struct {
 	Previous *ShownKey
 }
 
+// ErrRotatesPinned refuses a rotation of the key that the group's policy pins: the new
+// key would seal nothing, and after the overlap the old one neither.
+var ErrRotatesPinned = errors.New("the group's policy pins this key")
+
 // Rotate makes a key and has it seal from now on for requests that name none. Of
 // several at once each gives a valid key, and the last is the default.
 //
-// Errors: [key.ErrInvalid] ([key.ErrFull] among it), [iso8601.ErrOverflow],
+// Errors: [ErrRotatesPinned], [key.ErrInvalid] ([key.ErrFull] among it), [iso8601.ErrOverflow],
 // [replay.ErrOther], [ErrScope], [ErrAudit], [ErrUnrecorded], or what the stores
 // and the custody answer.
 func (k *Keys) Rotate(ctx context.Context, call Call, by Actor, g group.ID, how Rotation) (Rotated, error) {
@@ -63,6 +67,15 @@ func (k *Keys) rotate(ctx context.Context, call Call, by Actor, at moment, how R
 	retires, err := at.endOf(how.Overlap)
 	if err != nil {
 		return Rotated{}, err
+	}
+	if pinned := at.group.Policy.PinnedKey; pinned != "" {
+		ring, err := k.ring(ctx, at.group.ID)
+		if err != nil {
+			return Rotated{}, err
+		}
+		if ring.DefaultID() == pinned {
+			return Rotated{}, fmt.Errorf("%w: %s", ErrRotatesPinned, pinned)
+		}
 	}
 	made, ring, err := k.add(ctx, call, by, at, addition{
 		NewKey: NewKey{Label: how.Label, Note: how.Note, Mark: how.Mark},

@@ -8,11 +8,14 @@ import (
 	"time"
 
 	"embedseal/adapters/cache"
+	"embedseal/adapters/jose"
 	"embedseal/app"
 	"embedseal/domain/apitoken"
 	"embedseal/domain/group"
+	"embedseal/domain/key"
 	"embedseal/domain/policy"
 	"embedseal/domain/secret"
+	"embedseal/domain/token"
 )
 
 // BenchmarkTimingGap asks two things that must not be told apart, by turns, and
@@ -52,10 +55,37 @@ func BenchmarkTimingGap(b *testing.B) {
 			return err
 		}
 	}
+	const theirs, nobodys = key.ID("aa111111-1a11-111a-aa11-1aaaa11a1a11"), key.ID("bb222222-2b22-222b-bb22-2bbbb22b2b22")
+	for id, k := range map[group.ID]key.ID{"acme": "own", "globex": theirs} {
+		if err := stores.UpdateRing(b.Context(), id, func(r key.Ring) (key.Ring, error) {
+			return r.WithDefault(key.Key{ID: k, State: key.Active, Custody: key.Material, Secret: key.NewSecret([key.SecretEntropy]byte{1})})
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	keys := app.NewKeys(local, local, nil, nil, stopped{now()}, nil, 0)
+	showKey := func(g group.ID, id key.ID) func() error {
+		return func() error {
+			_, err := keys.Show(b.Context(), holding("acme", apitoken.All), g, id)
+			return err
+		}
+	}
+	minter := app.NewMinter(local, nil, jose.New(), nil, stopped{now()}, token.ChartClaim{})
+	caller, customer, embed := app.Caller{Group: group.Group{ID: "acme", Policy: policy.Default()}}, "c", "e"
+	mint := func(id key.ID) func() error {
+		return func() error {
+			asked := string(id)
+			_, err := minter.Mint(b.Context(), app.Call{}, caller, token.Draft{ProvidedID: &customer, EmbedID: &embed, KeyID: &asked})
+			return err
+		}
+	}
 	for _, pair := range []struct {
 		name     string
 		one, two func() error
 	}{
+		{"a key of others in their group, against one in a group that is not there", showKey("globex", theirs), showKey("nobody", theirs)},
+		{"a key of others in the own group, against one of nobody", showKey("acme", theirs), showKey("acme", nobodys)},
+		{"minting with a key of others, against one of nobody", mint(theirs), mint(nobodys)},
 		{"no such token, against one that has expired", use(tokenText("acme", 200)), use(tokenText("acme", 50))},
 		{"no such token, against one that is bound to another network", use(tokenText("acme", 200)), use(tokenText("acme", 51))},
 		{"a group of others, against one that is not there", show("globex"), show("nobody")},

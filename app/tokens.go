@@ -219,6 +219,9 @@ func (s *Tokens) Update(ctx context.Context, call Call, by Actor, id group.ID, t
 			return TokenView{}, fmt.Errorf("read ring of %s: %w", id, err)
 		}
 	}
+	if err := s.there(ctx, id, token); err != nil {
+		return TokenView{}, err
+	}
 	event := audit.Event{Action: audit.ActionUpdateToken, Group: string(id), Target: token}
 	var updated apitoken.Token
 	err := s.changes.Run(ctx, call, by, event, func(ctx context.Context, _ *audit.Event) error {
@@ -297,6 +300,9 @@ func (s *Tokens) Refresh(ctx context.Context, call Call, by Actor, id group.ID, 
 	refreshing := func(t apitoken.Token) replay.Mark { return t.Refreshing }
 	if before, found, err := s.before(ctx, id, mark, refreshing); found || err != nil {
 		return s.replayed(id, before), err
+	}
+	if err := s.there(ctx, id, token); err != nil {
+		return IssuedToken{}, err
 	}
 	text := drawText(s.random, id)
 	event := audit.Event{Action: audit.ActionRefreshToken, Group: string(id), Target: token}
@@ -392,6 +398,9 @@ func (s *Tokens) Revoke(ctx context.Context, call Call, by Actor, id group.ID, t
 	if err := by.May(ToWrite, id); err != nil {
 		return err
 	}
+	if err := s.there(ctx, id, token); err != nil {
+		return err
+	}
 	event := audit.Event{Action: audit.ActionRevokeToken, Group: string(id), Target: token}
 	return s.changes.Run(ctx, call, by, event, func(ctx context.Context, _ *audit.Event) error {
 		return s.groups.UpdateGroup(ctx, id, func(g group.Group) (group.Group, error) {
@@ -401,6 +410,19 @@ func (s *Tokens) Revoke(ctx context.Context, call Call, by Actor, id group.ID, t
 			return g.WithoutToken(token)
 		})
 	})
+}
+
+// there answers for a token that is not there, before anything is recorded: an id
+// that nothing has may be a secret in the wrong place.
+func (s *Tokens) there(ctx context.Context, id group.ID, token string) error {
+	g, err := s.groups.Group(ctx, id)
+	if err != nil {
+		return fmt.Errorf("read group %s: %w", id, err)
+	}
+	if _, found := g.TokenOf(token); !found {
+		return group.ErrUnknownToken
+	}
+	return nil
 }
 
 // found is the token of that id in the state that match names.

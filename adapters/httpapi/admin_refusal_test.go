@@ -79,6 +79,13 @@ func stateRefusals() []adminRefusal {
 		{name: "the default key is retired", method: "POST", path: acmeKeys + "/" + defaultKey + "/retire", status: 409, code: "key_is_default", action: audit.ActionRetireKey, key: defaultKey},
 		{name: "the default key is disabled", method: "POST", path: acmeKeys + "/" + defaultKey + "/disable", status: 409, code: "key_is_default", action: audit.ActionDisableKey, key: defaultKey},
 		{name: "the default key is destroyed", method: "DELETE", path: acmeKeys + "/" + defaultKey + "?force=true", status: 409, code: "key_is_default", action: audit.ActionDestroyKey, key: defaultKey},
+		{name: "the key that the policy pins is rotated", method: "POST", path: acme + "/rotate", status: 409, code: "key_is_pinned", action: audit.ActionRotateKey,
+			before: func(t *testing.T, s *governed) {
+				s.updateGroup(t, func(g group.Group) group.Group {
+					g.Policy.PinnedKey = defaultKey
+					return g
+				})
+			}},
 		{name: "an active key is enabled", method: "POST", path: acmeKeys + "/" + namedKey + "/enable", status: 409, code: "key_state", action: audit.ActionEnableKey, key: namedKey},
 		{name: "a retiring key becomes the default", method: "POST", path: acmeKeys + "/" + retiringKey + "/default", status: 409, code: "key_state", action: audit.ActionDefaultKey, key: retiringKey},
 		{name: "a destroyed key is revealed", method: "POST", path: acmeKeys + "/" + destroyedKey + "/reveal", status: 409, code: "key_state", action: audit.ActionRevealKey, key: destroyedKey},
@@ -90,8 +97,8 @@ func stateRefusals() []adminRefusal {
 		{name: "the key to be retired is another", method: "POST", path: acmeKeys + "/" + namedKey + "/retire", headers: stale, status: 412, code: "precondition_failed", action: audit.ActionRetireKey, key: namedKey},
 		{name: "the API token is another", method: "PATCH", path: acmeToken, body: `{"name":"x"}`, headers: stale, status: 412, code: "precondition_failed", action: audit.ActionUpdateToken},
 		{name: "the API token to be revoked is another", method: "DELETE", path: acmeToken, headers: []string{`If-Match: W/"0000000000000000"`}, status: 412, code: "precondition_failed", action: audit.ActionRevokeToken},
-		{name: "a key that is not there is shown", method: "GET", path: key404, status: 404, code: "not_found", action: audit.ActionRead, key: unknownKey},
-		{name: "a key that is not there is renamed", method: "PATCH", path: key404, body: `{"label":"x"}`, status: 404, code: "not_found", action: audit.ActionUpdateKey, key: unknownKey},
+		{name: "a key that is not there is shown", method: "GET", path: key404, status: 404, code: "not_found", action: audit.ActionRead},
+		{name: "a key that is not there is renamed", method: "PATCH", path: key404, body: `{"label":"x"}`, status: 404, code: "not_found", action: audit.ActionUpdateKey},
 		{name: "an API token that is not there is shown", method: "GET", path: acme + "/tokens/none", status: 404, code: "not_found", action: audit.ActionRead},
 		{name: "an API token that is not there is refreshed", method: "POST", path: acme + "/tokens/none/refresh", body: `{}`, status: 404, code: "not_found", action: audit.ActionRefreshToken},
 		{name: "a group that is not there is deleted", method: "DELETE", path: "/admin/v1/groups/none", status: 404, code: "not_found", action: audit.ActionDeleteGroup},

@@ -13,6 +13,8 @@ import (
 
 	"embedseal/app"
 	"embedseal/domain/audit"
+	"embedseal/domain/group"
+	"embedseal/domain/key"
 	"embedseal/domain/policy"
 	"embedseal/domain/token"
 )
@@ -100,6 +102,12 @@ func (s *front) refuse(c *gin.Context, by app.Actor, what app.Refusal, err error
 	silent := f.kind == kindRate && f.alike == 0 // one record stands for many
 	if f.kind != kindAudit && !silent && !app.Recorded(err) {
 		what.Code, what.Faults, what.Alike = f.kind.code, f.faults, f.alike
+		if f.kind.status == http.StatusNotFound { // what nobody has may be a secret in the wrong place
+			what.KeyID, what.Target = "", ""
+			if !errors.Is(err, key.ErrUnknown) && !errors.Is(err, group.ErrUnknownToken) {
+				what.Group = ""
+			}
+		}
 		what.Failed = f.kind.status >= http.StatusInternalServerError
 		var refused *policy.Refusal
 		if errors.As(err, &refused) {
@@ -120,6 +128,9 @@ func (s *front) logFailure(c *gin.Context, f *failure) {
 	if f.kind.status >= http.StatusInternalServerError && !errors.Is(f.err, context.Canceled) { // the client left
 		level = slog.LevelError
 	}
-	s.log.LogAttrs(c.Request.Context(), level, "request failed", slog.String("request_id", requestID(c)),
-		slog.String("code", f.kind.code), slog.Any("error", f.err))
+	attrs := []slog.Attr{slog.String("request_id", requestID(c)), slog.String("code", f.kind.code)}
+	if f.kind.status != http.StatusNotFound { // its error names what was asked for, which may be anything
+		attrs = append(attrs, slog.Any("error", f.err))
+	}
+	s.log.LogAttrs(c.Request.Context(), level, "request failed", attrs...)
 }

@@ -51,6 +51,7 @@ var (
 	kindGroupExists = kind{"group_exists", http.StatusConflict, "Group exists", "there is a group of this id"}
 	kindKeyExists   = kind{"key_exists", http.StatusConflict, "Key exists", "the group has, or had, a key of this id"}
 	kindGroupInUse  = kind{"group_in_use", http.StatusConflict, "Group in use", "the group has keys that can still open tokens; force=true deletes it all the same"}
+	kindKeyPinned   = kind{"key_is_pinned", http.StatusConflict, "Key is pinned", "the group's policy pins the default key, so a new one would seal nothing; take pinned_key out of the policy first"}
 	kindKeyDefault  = kind{"key_is_default", http.StatusConflict, "Key is default", "this is the group's default key; rotate, or set another default, first"}
 	kindKeyState    = kind{"key_state", http.StatusConflict, "Key state", "this does not begin from the state that the key is in"}
 	kindNotSafe     = kind{"not_safe_to_destroy", http.StatusConflict, "Not safe to destroy", "a token that the key sealed may still be good; see safe_to_destroy_at, or send force=true"}
@@ -79,7 +80,7 @@ func kinds() []kind {
 		kindSyntax, kindUTF8, kindNotObject, kindDuplicate, kindTrailing, kindUnreadable, kindQuery, kindInvalid,
 		kindNoToken, kindScope, kindBrowser, kindPolicy, kindNotFound, kindUnknownKey, kindMethod,
 		kindKeyInactive, kindNoDefault, kindConflict,
-		kindGroupExists, kindKeyExists, kindGroupInUse, kindKeyDefault, kindKeyState, kindNotSafe, kindReplay, kindNoExport, kindLimit,
+		kindGroupExists, kindKeyExists, kindGroupInUse, kindKeyDefault, kindKeyPinned, kindKeyState, kindNotSafe, kindReplay, kindNoExport, kindLimit,
 		kindTag, kindTooLarge, kindMediaType, kindRate,
 		kindInternal, kindUnavailable, kindSealed, kindDenied, kindCorrupt, kindUnknown, kindCustody,
 		kindAudit, kindUnrecorded, kindTimeout,
@@ -105,6 +106,7 @@ func translations() []translation {
 		{key.ErrTaken, kindKeyExists},
 		{key.ErrFull, kindLimit},
 		{key.ErrIsDefault, kindKeyDefault},
+		{app.ErrRotatesPinned, kindKeyPinned},
 		{key.ErrState, kindKeyState},
 		{key.ErrNotSafe, kindNotSafe},
 		{key.ErrUnknown, kindUnknownKey},
