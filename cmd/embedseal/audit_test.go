@@ -112,7 +112,8 @@ func noCanary(t *testing.T, canaries map[string]string, where, text string) {
 	t.Helper()
 	for what, canary := range canaries {
 		if strings.Contains(text, canary) {
-			t.Errorf("%s stands in %s", what, where)
+			i := strings.Index(text, canary)
+			t.Errorf("%s stands in %s: …%s…", what, where, text[max(0, i-200):min(len(text), i+len(canary)+200)])
 		}
 	}
 }
