@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"embedseal/domain/audit"
 	"embedseal/domain/token"
@@ -18,11 +17,12 @@ var ErrAudit = errors.New("the audit record could not be written")
 type Refusals struct {
 	auditor ports.Auditor
 	clock   ports.Clock
+	tallies tallies
 }
 
 // NewRefusals returns a Refusals.
 func NewRefusals(auditor ports.Auditor, clock ports.Clock) *Refusals {
-	return &Refusals{auditor: auditor, clock: clock}
+	return &Refusals{auditor: auditor, clock: clock, tallies: tallies{by: map[tallyKey]*tally{}}}
 }
 
 // Refusal is a request that was answered with a problem.
@@ -39,26 +39,25 @@ type Refusal struct {
 	// Request is the mint request, once it passed its checks and was refused for
 	// what it asks.
 	Request token.Request
-	// Alike is how many refusals this one stands for, when there were too many
-	// to record each.
-	Alike int
 }
 
 // Record writes the record. The error wraps [ErrAudit].
 func (r *Refusals) Record(ctx context.Context, call Call, by Actor, what Refusal) error {
+	return r.record(ctx, r.event(call, by, what))
+}
+
+// event is the record of a refusal, now.
+func (r *Refusals) event(call Call, by Actor, what Refusal) audit.Event {
 	event := by.event(call, audit.Event{
 		Action: what.Action, Outcome: audit.Refused, Group: what.Group, KeyID: what.KeyID, Target: what.Target,
 	})
 	if what.Failed {
 		event.Outcome = audit.Failed
 	}
-	event.Time, event.Code, event.Alike = r.clock.Now(), what.Code, what.Alike
+	event.Time, event.Code = r.clock.Now(), what.Code
 	event.Customer, event.Embed, event.Chart = what.Request.Customer(), what.Request.Embed(), what.Request.Chart()
 	event.Rules = rulesOf(what.Faults)
-	if err := r.auditor.Record(ctx, event); err != nil {
-		return fmt.Errorf("%w: %w", ErrAudit, err)
-	}
-	return nil
+	return event
 }
 
 // rulesOf is what a record says of faults, and nil without any.

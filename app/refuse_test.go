@@ -41,10 +41,6 @@ func TestARefusalIsRecordedWithItsCodeAndRules(t *testing.T) {
 			"something broke", acme(), app.Refusal{Action: audit.ActionMint, Failed: true, Code: "store_unavailable"},
 			audit.Event{Action: audit.ActionMint, Outcome: audit.Failed, Code: "store_unavailable", Group: "acme", TokenID: "t1"},
 		},
-		{
-			"one for many", app.Caller{}, app.Refusal{Action: audit.ActionRequest, Code: "rate_limited", Alike: 42},
-			audit.Event{Action: audit.ActionRequest, Outcome: audit.Refused, Code: "rate_limited", Alike: 42},
-		},
 	} {
 		t.Run(tt.sentence, func(t *testing.T) {
 			log := &journal{}

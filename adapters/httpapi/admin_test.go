@@ -30,22 +30,22 @@ func TestWhoMayAdministerAndAsWhom(t *testing.T) {
 		action            audit.Action
 		operator, tokenID string
 	}{
-		{"the socket asks for no token", s.operate(t, "GET", statusPath, ""), "", "", "", ""},
-		{"the operator token over TCP", s.present(t, operatorToken, "GET", statusPath, ""), "", "", "", ""},
-		{"no token over TCP", s.present(t, "", "GET", statusPath, ""), "unauthenticated", audit.ActionRequest, "", ""},
-		{"a token of nobody", s.present(t, apiToken("acme", "nobody"), "GET", statusPath, ""), "unauthenticated", audit.ActionRequest, "", ""},
+		{"the socket asks for no token", s.apart().operate(t, "GET", statusPath, ""), "", "", "", ""},
+		{"the operator token over TCP", s.apart().present(t, operatorToken, "GET", statusPath, ""), "", "", "", ""},
+		{"no token over TCP", s.apart().present(t, "", "GET", statusPath, ""), "unauthenticated", audit.ActionRequest, "", ""},
+		{"a token of nobody", s.apart().present(t, apiToken("acme", "nobody"), "GET", statusPath, ""), "unauthenticated", audit.ActionRequest, "", ""},
 		{"the operator token in the other header", sendOver(t, dialTo(t, "tcp", s.addr),
 			adminRequest("GET", statusPath, "", []string{"Explo-Authorization: Token " + operatorToken})), "", "", "", ""},
-		{"the operator token, shortened", s.present(t, operatorToken[1:], "GET", statusPath, ""), "unauthenticated", audit.ActionRequest, "", ""},
-		{"a token that has expired", s.present(t, apiToken("acme", "late"), "GET", statusPath, ""), "unauthenticated", audit.ActionRequest, "", ""},
-		{"an API token, for what is not its group's", s.present(t, apiToken("acme", "rw"), "GET", statusPath, ""), "insufficient_scope", audit.ActionRead, "", "id-of-rw"},
-		{"an API token that may only mint", s.present(t, apiToken("acme", "mint"), "GET", statusPath, ""), "insufficient_scope", audit.ActionRead, "", "id-of-mint"},
-		{"an API token over the socket counts, too", s.operate(t, "GET", statusPath, "", "Authorization: Bearer "+apiToken("acme", "rw")), "insufficient_scope", audit.ActionRead, "", "id-of-rw"},
-		{"a wrong token over the socket", s.operate(t, "GET", statusPath, "", "Authorization: Bearer x"), "unauthenticated", audit.ActionRequest, "", ""},
-		{"a page of another site", s.present(t, operatorToken, "GET", statusPath, "", "Origin: https://evil.example"), "browser_refused", audit.ActionRequest, "", ""},
-		{"a page of this very address", s.present(t, operatorToken, "GET", statusPath, "", "Sec-Fetch-Site: same-origin"), "browser_refused", audit.ActionRequest, "", ""},
-		{"a browser on the socket", s.operate(t, "GET", statusPath, "", "Origin: null"), "browser_refused", audit.ActionRequest, "", ""},
-		{"a refusal of the operator", s.operate(t, "GET", statusPath+"?q=1", ""), "invalid_request", audit.ActionRead, uid, ""},
+		{"the operator token, shortened", s.apart().present(t, operatorToken[1:], "GET", statusPath, ""), "unauthenticated", audit.ActionRequest, "", ""},
+		{"a token that has expired", s.apart().present(t, apiToken("acme", "late"), "GET", statusPath, ""), "unauthenticated", audit.ActionRequest, "", ""},
+		{"an API token, for what is not its group's", s.apart().present(t, apiToken("acme", "rw"), "GET", statusPath, ""), "insufficient_scope", audit.ActionRead, "", "id-of-rw"},
+		{"an API token that may only mint", s.apart().present(t, apiToken("acme", "mint"), "GET", statusPath, ""), "insufficient_scope", audit.ActionRead, "", "id-of-mint"},
+		{"an API token over the socket counts, too", s.apart().operate(t, "GET", statusPath, "", "Authorization: Bearer "+apiToken("acme", "rw")), "insufficient_scope", audit.ActionRead, "", "id-of-rw"},
+		{"a wrong token over the socket", s.apart().operate(t, "GET", statusPath, "", "Authorization: Bearer x"), "unauthenticated", audit.ActionRequest, "", ""},
+		{"a page of another site", s.apart().present(t, operatorToken, "GET", statusPath, "", "Origin: https://evil.example"), "browser_refused", audit.ActionRequest, "", ""},
+		{"a page of this very address", s.apart().present(t, operatorToken, "GET", statusPath, "", "Sec-Fetch-Site: same-origin"), "browser_refused", audit.ActionRequest, "", ""},
+		{"a browser on the socket", s.apart().operate(t, "GET", statusPath, "", "Origin: null"), "browser_refused", audit.ActionRequest, "", ""},
+		{"a refusal of the operator", s.apart().operate(t, "GET", statusPath+"?q=1", ""), "invalid_request", audit.ActionRead, uid, ""},
 	} {
 		t.Run(tt.sentence, func(t *testing.T) {
 			if tt.code == "" {

@@ -99,9 +99,8 @@ func (s *Server) fail(c *gin.Context, action audit.Action, caller app.Caller, er
 func (s *front) refuse(c *gin.Context, by app.Actor, what app.Refusal, err error) string {
 	c.Abort()
 	f := translate(err)
-	silent := f.kind == kindRate && f.alike == 0 // one record stands for many
-	if f.kind != kindAudit && !silent && !app.Recorded(err) {
-		what.Code, what.Faults, what.Alike = f.kind.code, f.faults, f.alike
+	if f.kind != kindAudit && !app.Recorded(err) {
+		what.Code, what.Faults = f.kind.code, f.faults
 		if f.kind.status == http.StatusNotFound { // what nobody has may be a secret in the wrong place
 			what.KeyID, what.Target = "", ""
 			if !errors.Is(err, key.ErrUnknown) && !errors.Is(err, group.ErrUnknownToken) {
@@ -113,7 +112,7 @@ func (s *front) refuse(c *gin.Context, by app.Actor, what app.Refusal, err error
 		if errors.As(err, &refused) {
 			what.Request = refused.Request
 		}
-		if recordErr := s.refusals.Record(c.Request.Context(), call(c), by, what); recordErr != nil {
+		if recordErr := s.record(c, by, what, f); recordErr != nil {
 			s.logFailure(c, f)
 			f = translate(recordErr)
 		}
@@ -121,6 +120,18 @@ func (s *front) refuse(c *gin.Context, by app.Actor, what app.Refusal, err error
 	s.logFailure(c, f)
 	answerProblem(c, f)
 	return f.kind.code
+}
+
+// record records a failure; what a stranger can cause without end, once a second.
+func (s *front) record(c *gin.Context, by app.Actor, what app.Refusal, f *failure) error {
+	name := f.counted
+	if f.kind == kindNoToken || f.kind == kindBrowser {
+		name = peer(c)
+	}
+	if name != "" {
+		return s.refusals.Count(c.Request.Context(), call(c), by, name, what)
+	}
+	return s.refusals.Record(c.Request.Context(), call(c), by, what)
 }
 
 func (s *front) logFailure(c *gin.Context, f *failure) {

@@ -21,8 +21,8 @@ func (s *front) authenticate(c *gin.Context, need apitoken.Scopes) (app.Caller, 
 	}
 	// A stranger who invents groups is refused before the backend is asked.
 	if s.auth.Asks(text) {
-		if wait, alike := s.failures.spent(peer(c)); wait > 0 {
-			return app.Caller{}, tooMany(c, wait, alike)
+		if wait := s.failures.spent(peer(c)); wait > 0 {
+			return app.Caller{}, tooMany(c, wait, peer(c))
 		}
 	}
 	caller, err := s.auth.Authenticate(c.Request.Context(), text, need, remote(c))
@@ -32,8 +32,9 @@ func (s *front) authenticate(c *gin.Context, need apitoken.Scopes) (app.Caller, 
 	if err != nil && !errors.Is(err, app.ErrScope) {
 		return app.Caller{}, err
 	}
-	if wait, alike := s.tokens.take(string(caller.Group.ID) + "/" + caller.Token.ID); wait > 0 {
-		return caller, tooMany(c, wait, alike)
+	name := string(caller.Group.ID) + "/" + caller.Token.ID
+	if wait := s.tokens.take(name); wait > 0 {
+		return caller, tooMany(c, wait, name)
 	}
 	return caller, err
 }
@@ -83,8 +84,8 @@ func credential(values []string, scheme string) (string, error) {
 // countFailure turns the refusal of a stranger into 429 when the address has had
 // too many of them.
 func (s *front) countFailure(c *gin.Context, err error) error {
-	if wait, alike := s.failures.take(peer(c)); wait > 0 {
-		return tooMany(c, wait, alike)
+	if wait := s.failures.take(peer(c)); wait > 0 {
+		return tooMany(c, wait, peer(c))
 	}
 	return err
 }

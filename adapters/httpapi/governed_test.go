@@ -141,6 +141,12 @@ func (s *governed) operate(t *testing.T, method, path, body string, headers ...s
 	return sendOver(t, dialTo(t, "unix", s.config.Socket), adminRequest(method, path, body, headers))
 }
 
+// apart lets a second pass: strangers are recorded once in each.
+func (s *governed) apart() *governed {
+	s.clock.advance(time.Second)
+	return s
+}
+
 // present sends one over TCP, with a token.
 func (s *governed) present(t *testing.T, text, method, path, body string, headers ...string) answer {
 	t.Helper()

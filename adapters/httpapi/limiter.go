@@ -59,9 +59,6 @@ func (f *front) Limits() []LimitCounts {
 
 type bucket struct {
 	limiter *rate.Limiter
-	// noted is when a refusal was last recorded, alike how many came since.
-	noted time.Time
-	alike int
 }
 
 // newLimiter returns nil, which lets everything pass, when it is not enabled.
@@ -77,11 +74,10 @@ func newLimiter(enabled bool, perSecond float64, burst int, clock ports.Clock) *
 }
 
 // take counts one request of name. A wait above zero refuses it, and says when
-// the next would pass. alike is above zero for at most one refusal a second, and
-// then says how many that one stands for: a flood must not fill the audit log.
-func (l *limiter) take(name string) (wait time.Duration, alike int) {
+// the next would pass.
+func (l *limiter) take(name string) (wait time.Duration) {
 	if l == nil {
-		return 0, 0
+		return 0
 	}
 	now := l.clock.Now()
 	l.mu.Lock()
@@ -93,40 +89,36 @@ func (l *limiter) take(name string) (wait time.Duration, alike int) {
 	}
 	if b.limiter.AllowN(now, 1) {
 		l.allowed.Add(1)
-		return 0, 0
+		return 0
 	}
 	return l.refuse(b, now)
 }
 
 // spent is take for a request that is not counted unless it is refused: whether
 // name has used up what it may.
-func (l *limiter) spent(name string) (wait time.Duration, alike int) {
+func (l *limiter) spent(name string) (wait time.Duration) {
 	if l == nil {
-		return 0, 0
+		return 0
 	}
 	now := l.clock.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, found := l.buckets.Get(name)
 	if !found || b.limiter.TokensAt(now) >= 1 {
-		return 0, 0
+		return 0
 	}
 	return l.refuse(b, now)
 }
 
 // refuse says when the next request would pass. The lock is held.
-func (l *limiter) refuse(b *bucket, now time.Time) (wait time.Duration, alike int) {
+func (l *limiter) refuse(b *bucket, now time.Time) (wait time.Duration) {
 	l.refused.Add(1)
-	b.alike++
-	if now.Sub(b.noted) >= time.Second {
-		alike, b.alike, b.noted = b.alike, 0, now
-	}
 	missing := 1 - b.limiter.TokensAt(now)
-	return max(time.Duration(missing/float64(l.perSecond)*float64(time.Second)), time.Millisecond), alike
+	return max(time.Duration(missing/float64(l.perSecond)*float64(time.Second)), time.Millisecond)
 }
 
-// tooMany is the refusal, with Retry-After in whole seconds, rounded up.
-func tooMany(c *gin.Context, wait time.Duration, alike int) *failure {
+// tooMany is the refusal of name, with Retry-After in whole seconds, rounded up.
+func tooMany(c *gin.Context, wait time.Duration, name string) *failure {
 	c.Writer.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-	return &failure{kind: kindRate, alike: alike}
+	return &failure{kind: kindRate, counted: name}
 }

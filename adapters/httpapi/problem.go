@@ -143,8 +143,9 @@ type failure struct {
 	detail string
 	faults []token.Fault
 	err    error
-	// alike is how many failures of this kind this one stands for.
-	alike int
+	// counted is who caused it, where one record stands for many: a flood must not
+	// fill the audit log.
+	counted string
 }
 
 // Error implements error.

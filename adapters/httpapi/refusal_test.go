@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"embedseal/domain/audit"
 )
@@ -46,6 +47,7 @@ func TestEveryRefusalHasItsStatusCodeAndFields(t *testing.T) {
 		names[r.name] = true
 		t.Run(r.name, func(t *testing.T) {
 			s.audit.take()
+			s.clock.advance(time.Second) // strangers are recorded once in each
 			got := s.send(t, r.request)
 			if got.status != r.status {
 				t.Fatalf("status %d, want %d: %s", got.status, r.status, got.body)

@@ -33,6 +33,7 @@ type service struct {
 	Bootstrapper *app.Bootstrapper
 	Uses         *app.LastUse
 	Schedule     *app.Schedule
+	Refusals     *app.Refusals
 }
 
 func (p *program) serveCommand() *cobra.Command {
@@ -173,9 +174,11 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 		go warm(watching, s, log)
 	}
 	endUses := keepUses(ctx, run.Uses, log)
+	endTallies := keepTallies(ctx, run.Refusals, log)
 	err = run.listen(ctx)
 	endSchedule()
 	endUses()
+	endTallies()
 	if err != nil {
 		return err
 	}

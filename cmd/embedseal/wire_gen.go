@@ -163,6 +163,7 @@ func newService(config httpapi.Config, httpapiAdminConfig httpapi.AdminConfig, o
 		Bootstrapper: bootstrapper,
 		Uses:         lastUse,
 		Schedule:     schedule,
+		Refusals:     refusals,
 	}
 	return mainService, nil
 }
