@@ -297,7 +297,7 @@ func bytesWithin(least, most int64) grammar[int64] {
 			if !found || err != nil && !errors.Is(err, strconv.ErrRange) {
 				continue
 			}
-			if total := int64(n) * size; err == nil && total >= least && total <= most { //nolint:gosec // 32 bits fit
+			if total := int64(n) * size; err == nil && total >= least && total <= most {
 				return total, nil
 			}
 			return 0, fmt.Errorf("%s is out of range: want %s to %s", shown(s), compactBytes(least), compactBytes(most))

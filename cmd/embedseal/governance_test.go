@@ -336,8 +336,8 @@ func govern(t *testing.T, store string, args ...string) *governed {
 	case storeMemory:
 		args = append(args, "--dev", "--audit-path", filepath.Join(dir, "audit.log"))
 	case storeVault:
-		real := vaulttest.Dev(t)
-		site := vaultSite{real.Address, real.Token, dir}
+		server := vaulttest.Dev(t)
+		site := vaultSite{server.Address, server.Token, dir}
 		s.w = site.world()
 		site.init(t, s.w)
 	default:

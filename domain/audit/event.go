@@ -70,8 +70,9 @@ func (a Action) Changes() bool {
 	switch a {
 	case ActionMint, ActionRequest, ActionMintDryRun, ActionRead, ActionAuditVerify:
 		return false
+	default:
+		return true
 	}
-	return true
 }
 
 // Outcome is what came of it. The zero value claims nothing.

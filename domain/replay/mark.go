@@ -21,7 +21,7 @@ const digestSize = 16
 var (
 	// ErrInvalid is wrapped by the refusal of what is no key, or no mark.
 	ErrInvalid = errors.New("invalid idempotency key")
-	// ErrOther: the key was used before, for another request.
+	// ErrOther is the refusal of a key that was used before, for another request.
 	ErrOther = errors.New("the idempotency key was used for another request")
 )
 
