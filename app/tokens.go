@@ -130,6 +130,9 @@ func (s *Tokens) Create(ctx context.Context, call Call, by Actor, id group.ID, n
 	if err := by.mayGrant(t); err != nil {
 		return IssuedToken{}, err
 	}
+	if _, err := s.groups.Group(ctx, id); err != nil { // before an intent is recorded with its id
+		return IssuedToken{}, fmt.Errorf("read group %s: %w", id, err)
+	}
 	if err := s.pinnable(ctx, id, t.Restriction); err != nil {
 		return IssuedToken{}, err
 	}

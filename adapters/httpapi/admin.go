@@ -252,9 +252,16 @@ func (a *Admin) answer(c *gin.Context, r route) {
 	if err == nil {
 		err = out.write(c)
 	}
-	if err != nil {
-		a.refuse(c, x.by, x.what, err)
+	if err == nil {
+		return
 	}
+	if translate(err).kind == kindNotFound && !app.Recorded(err) {
+		// What names nothing may be a secret in the wrong place: neither the records nor
+		// the log get it.
+		x.what.Group, x.what.KeyID, x.what.Target = "", "", ""
+		err = &failure{kind: kindNotFound}
+	}
+	a.refuse(c, x.by, x.what, err)
 }
 
 func (a *Admin) attempt(x *exchange, r route) (reply, error) {

@@ -206,6 +206,9 @@ func (f *form) keyID(name string) key.ID {
 		return ""
 	}
 	id, err := key.ParseID(*s)
+	if what := misplaced(*s); what != "" {
+		err = errors.New(what)
+	}
 	f.check(name, err)
 	return id
 }

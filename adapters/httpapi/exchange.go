@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -49,6 +50,9 @@ func (x *exchange) takePath() {
 			x.key, err = key.ParseID(p.Value)
 		case "token":
 			x.token, err = tokenID(p.Value)
+		}
+		if what := misplaced(p.Value); what != "" { // no id, and not to be recorded as one
+			x.group, x.key, x.token, err = "", "", "", errors.New(what)
 		}
 		if err != nil {
 			x.absent, err = fmt.Errorf("%w: %w", ports.ErrNotFound, err), nil
