@@ -103,8 +103,11 @@ func (e *problem) Error() string {
 	return text
 }
 
-// errBroken is wrapped when the connection ended before there was an answer.
-var errBroken = errors.New("the connection broke before there was an answer")
+// What is not known after these is whether something was done.
+var (
+	errBroken = errors.New("the connection broke before there was an answer")
+	errLate   = errors.New("there is no answer in time")
+)
 
 // newAdmin knows where the server is. Nothing is asked yet.
 func newAdmin(cfg configs.Config) (admin, error) {
@@ -148,11 +151,15 @@ func newReplay() string { return rand.Text() }
 // twice. An answer that says no is a [*problem].
 func (a admin) do(ctx context.Context, call adminCall) (reply, error) {
 	got, err := a.once(ctx, call)
-	if !errors.Is(err, errBroken) || ctx.Err() != nil {
-		return got, err
+	safe := call.method == http.MethodGet || call.replay != ""
+	if safe && errors.Is(err, errBroken) && ctx.Err() == nil {
+		got, err = a.once(ctx, call)
 	}
-	if call.method == http.MethodGet || call.replay != "" {
-		return a.once(ctx, call)
+	switch {
+	case call.method == http.MethodGet || !errors.Is(err, errBroken) && !errors.Is(err, errLate):
+		return got, err
+	case call.replay != "":
+		return got, fmt.Errorf("%w; whether it was done is not known: the same command with --idempotency-key %s does it once", err, shellQuote(call.replay))
 	}
 	return got, fmt.Errorf("%w; whether it was done is not known: look before you ask again", err)
 }
@@ -251,7 +258,7 @@ func (a admin) unreachable(err error, patience time.Duration) error {
 	dial := errors.As(err, &dialed) && dialed.Op == "dial"
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s gives no answer within %s; whether it did what was asked is not known", a.where, patience)
+		return fmt.Errorf("ask %s: %w (%s)", a.where, errLate, patience)
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("ask %s: %w", a.where, context.Canceled)
 	case !dial && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"embedseal/configs"
 )
 
 const notFound = `{"type":"urn:embedseal:problem:not_found","title":"Not found","status":404,"detail":"there is nothing at this path","code":"not_found","success":0,"error_msg":"there is nothing at this path","request_id":"mzxw6ytboi4dqnbr"}`
@@ -210,11 +214,37 @@ func TestACreationWhoseAnswerWasLostIsAskedForOnceMore(t *testing.T) {
 				t.Errorf("asked with %q", seen)
 			}
 			dir, keys = breaking(t, 9, sent, "")
-			run(t, "key", "rotate", "--data-dir", dir).want(t, exitFailure, "the connection broke before there was an answer").oneLine(t)
-			if seen := keys(); len(seen) != 2 {
-				t.Errorf("asked with %q", seen)
+			o := run(t, "key", "rotate", "--data-dir", dir).want(t, exitFailure, "the connection broke before there was an answer; whether it was done is not known")
+			o.oneLine(t)
+			if seen := keys(); len(seen) != 2 || !strings.Contains(o.stderr, "--idempotency-key "+strings.TrimPrefix(seen[0], "POST ")+" does it once") {
+				t.Errorf("asked with %q, and says %s", seen, o.stderr)
 			}
 		})
+	}
+}
+
+func TestAnAnswerThatDoesNotComeIsNotWaitedForWithoutEnd(t *testing.T) {
+	t.Parallel()
+	f := newFakeAdmin(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	a, err := newAdmin(configs.Config{DataDir: f.dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		call adminCall
+		says string
+	}{
+		{adminCall{method: http.MethodPost, replay: "my own"}, "--idempotency-key 'my own' does it once"},
+		{adminCall{method: http.MethodPost}, "whether it was done is not known: look before you ask again"},
+		{adminCall{method: http.MethodGet}, "there is no answer in time (50ms)"},
+	} {
+		test.call.path, test.call.patience = "/groups", 50*time.Millisecond
+		if _, err := a.do(t.Context(), test.call); !errors.Is(err, errLate) || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: %v", test.call.method, err)
+		}
+	}
+	if asked := f.questions(); len(asked) != 3 {
+		t.Errorf("asked %+v", asked)
 	}
 }
 
