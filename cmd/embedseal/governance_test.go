@@ -244,12 +244,16 @@ func operations() []operation {
 
 // governed is a server of one store, and how it is reached.
 type governed struct {
-	*site
 	w      world
 	socket string
 	client *http.Client
 	// files is where what the server writes is looked for.
 	files string
+	// args are those of serve.
+	args    []string
+	address string
+	stderr  *lockedBuffer
+	stop    func(t *testing.T)
 }
 
 // actingIn is one of the two groups.
@@ -321,9 +325,24 @@ func TestEveryOperationAnswersAlikeThroughTheAPIAndTheCommandLine(t *testing.T) 
 	}
 }
 
-// govern starts a server of that store whose administration is held to the
-// document.
+// govern starts a server of that store, in process, whose administration is held
+// to the document.
 func govern(t *testing.T, store string, args ...string) *governed {
+	t.Helper()
+	s := prepare(t, store, args...)
+	s.serve(t)
+	return s
+}
+
+// serve starts the server, again where it has been stopped.
+func (s *governed) serve(t *testing.T) {
+	t.Helper()
+	in := s.w.serve(t, s.args...)
+	s.address, s.stderr, s.stop = in.address, &in.stderr, in.stop
+}
+
+// prepare makes the store.
+func prepare(t *testing.T, store string, args ...string) *governed {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "es-") // a short one: a socket's path has 107 bytes at most
 	if err != nil {
@@ -331,10 +350,10 @@ func govern(t *testing.T, store string, args ...string) *governed {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	s := &governed{socket: filepath.Join(dir, "admin.sock"), files: dir}
-	args = append([]string{"--admin-socket", s.socket}, args...)
+	s.args = append([]string{"--admin-socket", s.socket}, args...)
 	switch store {
 	case storeMemory:
-		args = append(args, "--dev", "--audit-path", filepath.Join(dir, "audit.log"))
+		s.args = append(s.args, "--dev", "--audit-path", filepath.Join(dir, "audit.log"))
 	case storeVault:
 		server := vaulttest.Dev(t)
 		site := vaultSite{server.Address, server.Token, dir}
@@ -345,7 +364,6 @@ func govern(t *testing.T, store string, args ...string) *governed {
 		initialise(t, data, store)
 		s.w = world{environ: []string{"EMBEDSEAL_DATA_DIR=" + data, "EMBEDSEAL_STORE=" + store}}
 	}
-	s.site = s.w.serve(t, args...)
 	spec, err := document()
 	if err != nil {
 		t.Fatal(err)
