@@ -53,7 +53,7 @@ func (l *lines) next() (line, error) {
 	case errors.Is(err, bufio.ErrBufferFull):
 		return l.long(text)
 	}
-	return line{}, err
+	return line{}, fmt.Errorf("read a line: %w", err)
 }
 
 // long reads the rest of a line that no record can be.
@@ -73,7 +73,7 @@ func (l *lines) long(text []byte) (line, error) {
 			return line{number: l.last, piece: piece{size + int64(len(text)), [sha256.Size]byte(sum.Sum(nil))}}, nil
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return line{}, err
+			return line{}, fmt.Errorf("read a line: %w", err)
 		}
 	}
 }
@@ -108,7 +108,10 @@ const tailLines = 6
 func describe(r io.ReaderAt, from, to int64) (piece, error) {
 	sum := sha256.New()
 	n, err := io.Copy(sum, io.NewSectionReader(r, from, to-from))
-	return piece{n, [sha256.Size]byte(sum.Sum(nil))}, err
+	if err != nil {
+		return piece{}, fmt.Errorf("read: %w", err)
+	}
+	return piece{n, [sha256.Size]byte(sum.Sum(nil))}, nil
 }
 
 // readEnding reads the end of the first size bytes of r.
@@ -156,7 +159,7 @@ func readText(r io.ReaderAt, begin, end int64) (text []byte, ok bool, err error)
 	}
 	text = make([]byte, end-begin)
 	if _, err := r.ReadAt(text, begin); err != nil && !errors.Is(err, io.EOF) {
-		return nil, false, err
+		return nil, false, fmt.Errorf("read: %w", err)
 	}
 	return text, true, nil
 }
@@ -169,7 +172,7 @@ func lineEnds(r io.ReaderAt, size int64, count int) ([]int64, error) {
 		from := max(0, to-int64(len(block)))
 		part := block[:to-from]
 		if _, err := r.ReadAt(part, from); err != nil && !errors.Is(err, io.EOF) {
-			return nil, err
+			return nil, fmt.Errorf("read: %w", err)
 		}
 		for len(ends) < count {
 			i := bytes.LastIndexByte(part, '\n')

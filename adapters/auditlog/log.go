@@ -275,7 +275,7 @@ func (l *Log) put() error {
 		}
 		l.debrisEnd = l.size + int64(n)
 	}
-	return err
+	return err //nolint:wrapcheck // write says of which file
 }
 
 // takeBack removes the last n bytes, if they are the end of the file still: one

@@ -55,7 +55,7 @@ func openFile(path string, flags int) (*os.File, os.FileInfo, error) {
 // lock fails at once when another process has the file.
 func lock(f *os.File) error {
 	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a descriptor is small
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {
 		case errors.Is(err, syscall.EINTR):
 			continue
@@ -64,7 +64,10 @@ func lock(f *os.File) error {
 		case errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.ENOSYS):
 			return nil // a file system without locks
 		}
-		return err
+		if err != nil {
+			return fmt.Errorf("lock: %w", err)
+		}
+		return nil
 	}
 }
 

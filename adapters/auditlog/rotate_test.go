@@ -100,10 +100,10 @@ func TestALogThatCannotBeRotatedGrowsOn(t *testing.T) {
 	}
 	b := newBook(t, small)
 	dir := filepath.Dir(b.config.Path)
-	if err := os.Chmod(dir, 0o500); err != nil { //nolint:gosec // a directory
+	if err := os.Chmod(dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = os.Chmod(dir, 0o700) }() //nolint:gosec // a directory
+	defer func() { _ = os.Chmod(dir, 0o700) }()
 	for i := range 20 {
 		b.record(t, fmt.Sprint("r", i))
 	}

@@ -246,6 +246,7 @@ func (v *verifier) inspect(e entry) {
 		v.pruned(e)
 	case audit.ActionAuditOpened:
 		v.unkept = v.unkept || member(e.text, "code") == keyNotKept
+	default:
 	}
 }
 
@@ -473,7 +474,8 @@ func (v *verifier) giveUp() {
 
 // finish says what is left to say.
 func (v *verifier) finish() {
-	for v.bringBack(entry{Head: audit.Head{Seq: math.MaxUint64}}) { //nolint:revive // it moves the head
+	for more := true; more; {
+		more = v.bringBack(entry{Head: audit.Head{Seq: math.MaxUint64}})
 	}
 	end := v.head.Seq
 	if n := len(v.suspects); n > 0 {
