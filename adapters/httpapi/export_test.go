@@ -2,9 +2,11 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 
+	"embedseal/domain/policy"
 	"embedseal/domain/token"
 )
 
@@ -60,4 +62,27 @@ func (a *Admin) Routes() [][2]string {
 		all = append(all, [2]string{r.method, r.path})
 	}
 	return all
+}
+
+// ReadPolicy is what a body makes of a policy, and ReadRestriction of a
+// restriction: with what the answer shows of it.
+func ReadPolicy(body []byte) (policy.Policy, []byte, error) {
+	f, err := newForm(body, policyMembers())
+	if err != nil {
+		return policy.Policy{}, nil, err
+	}
+	p := policyPatch(f)(policy.Default())
+	shown, err := encoded(viewPolicy(p))
+	return p, shown, errors.Join(err, f.faulty(), p.Check())
+}
+
+// ReadRestriction is ReadPolicy for a restriction.
+func ReadRestriction(body []byte) (policy.Restriction, []byte, error) {
+	f, err := newForm(body, limitMembers())
+	if err != nil {
+		return policy.Restriction{}, nil, err
+	}
+	r := restrictionPatch(f)(policy.Restriction{})
+	shown, err := encoded(viewRestriction(r))
+	return r, shown, errors.Join(err, f.faulty(), r.Check())
 }
