@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"embedseal/adapters/internal/fsync"
@@ -80,6 +81,7 @@ type Log struct {
 	// notes are what the log has to say of itself before the next record.
 	notes  []audit.Event
 	line   []byte
+	stat   syscall.Stat_t
 	failed bool
 	// rotateAfter puts off a rotation that failed.
 	rotateAfter time.Time
@@ -184,21 +186,21 @@ func (l *Log) ready() error {
 	if !l.regular {
 		return nil
 	}
-	info, err := l.out.Stat()
+	size, names, err := l.look()
 	if err != nil {
 		return err
 	}
 	switch {
-	case links(info) == 0:
+	case names == 0:
 		// What is written to a file without a name is a record nobody will ever read.
 		l.cfg.Log.Error("the audit log was removed; a new one is begun", "path", l.cfg.Path)
 		l.missing(l.first, "removed")
 		if err := l.replace(); err != nil {
 			return err
 		}
-	case info.Size() != l.size:
+	case size != l.size:
 		if !l.doubt {
-			l.cfg.Log.Error("the audit log was changed by somebody else", "path", l.cfg.Path, "bytes", info.Size(), "want", l.size)
+			l.cfg.Log.Error("the audit log was changed by somebody else", "path", l.cfg.Path, "bytes", size, "want", l.size)
 		}
 		l.doubt = true
 	}
@@ -216,6 +218,24 @@ func (l *Log) ready() error {
 		l.rotate()
 	}
 	return nil
+}
+
+// look is how long the file is and how many names it has, at no allocation.
+func (l *Log) look() (size int64, names uint64, err error) {
+	f, ok := l.out.(*os.File)
+	if !ok { // what tests put there
+		info, err := l.out.Stat()
+		if err != nil {
+			return 0, 0, err
+		}
+		return info.Size(), links(info), nil
+	}
+	for {
+		err = syscall.Fstat(int(f.Fd()), &l.stat)
+		if !errors.Is(err, syscall.EINTR) {
+			return l.stat.Size, uint64(l.stat.Nlink), err
+		}
+	}
 }
 
 // append writes the notes that are due and e, which may be nil, in one write. The

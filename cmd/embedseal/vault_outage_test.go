@@ -85,7 +85,7 @@ func mintThroughOutages(t *testing.T, rounds int) {
 	})
 	t.Cleanup(stop)
 	for i := range 2 {
-		p := start(t, append(environ, fmt.Sprintf("EMBEDSEAL_AUDIT_PATH=%s/audit-%d.log", dir, i)), "serve", "--listen", "127.0.0.1:0")
+		p := start(t, append(environ, fmt.Sprintf("EMBEDSEAL_AUDIT_PATH=%s/audit-%d.log", dir, i), fmt.Sprintf("EMBEDSEAL_AUDIT_NAME=server-%d", i)), "serve", "--listen", "127.0.0.1:0")
 		servers = append(servers, p)
 		address := p.address(t)
 		work.Go(func() {
