@@ -183,10 +183,10 @@ func TestLimitersAndReadinessAreReadWhenSomebodyAsks(t *testing.T) {
 
 func TestHowTheAuditLogIsIsReadWhenSomebodyAsks(t *testing.T) {
 	r := metrics.New("v1")
-	status := metrics.AuditStatus{Log: "local", Seq: 7, OK: true}
-	r.WatchAudit(func() metrics.AuditStatus { return status })
+	status := audit.Status{Log: "local", Seq: 7, OK: true}
+	r.WatchAudit(func() audit.Status { return status })
 	want(t, scraped(t, r), `embedseal_audit_last_record{log="local"} 7`, `embedseal_audit_ok{log="local"} 1`)
-	status = metrics.AuditStatus{Log: "local", Seq: 8}
+	status = audit.Status{Log: "local", Seq: 8}
 	want(t, scraped(t, r), `embedseal_audit_last_record{log="local"} 8`, `embedseal_audit_ok{log="local"} 0`)
 }
 
@@ -201,7 +201,7 @@ func TestTheDocumentationNamesEveryMetric(t *testing.T) {
 		return []metrics.GroupKeys{{Group: "g", DefaultMade: now, RotationDue: now, States: map[string]int{"active": 1}}}
 	})
 	r.WatchLimits(func() []metrics.LimitCounts { return []metrics.LimitCounts{{Kind: "token"}} })
-	r.WatchAudit(func() metrics.AuditStatus { return metrics.AuditStatus{} })
+	r.WatchAudit(func() audit.Status { return audit.Status{} })
 	r.WatchReadiness(func() metrics.Readiness { return metrics.Readiness{At: time.Now(), Up: map[string]bool{"store": true}} })
 	var there []string
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (embedseal_\S+) `).FindAllStringSubmatch(scraped(t, r), -1) {

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"embedseal/domain/audit"
 )
 
 // LimitCounts is what one limiter of requests has done since the process began.
@@ -71,17 +73,8 @@ func readinessDescs() map[string]*prometheus.Desc {
 	}
 }
 
-// AuditStatus is how an audit log is.
-type AuditStatus struct {
-	// Log is its name, Seq the number of its last record.
-	Log string
-	Seq uint64
-	// OK is false while records cannot be written.
-	OK bool
-}
-
 // WatchAudit reads how the audit log is whenever somebody asks for the metrics.
-func (r *Registry) WatchAudit(status func() AuditStatus) {
+func (r *Registry) WatchAudit(status func() audit.Status) {
 	r.registry.MustRegister(collector{auditDescs(), func(d map[string]*prometheus.Desc, out chan<- prometheus.Metric) {
 		s := status()
 		out <- prometheus.MustNewConstMetric(d["seq"], prometheus.GaugeValue, float64(s.Seq), s.Log)

@@ -136,7 +136,7 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 		return err
 	}
 	run.measure(m)
-	m.WatchAudit(func() metrics.AuditStatus { return metrics.AuditStatus(auditor.Status()) })
+	m.WatchAudit(auditor.Status)
 	addr, err := run.Server.Listen(ctx)
 	if err != nil {
 		return err
