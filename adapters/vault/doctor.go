@@ -60,9 +60,6 @@ func Examine(ctx context.Context, cfg Config) (Examination, error) {
 	return b.examine(ctx), nil
 }
 
-// Doctor is what [Examine] finds, where one is logged in already.
-func (b *Backend) Doctor(ctx context.Context) []Finding { return b.examine(ctx).Findings }
-
 // examine looks at everything in Vault that this service needs, and changes
 // nothing. What it cannot look at, it says. The first finding is about the
 // log-in, and the only one when that fails.
