@@ -181,32 +181,31 @@ func (a *Admin) handler() http.Handler {
 // routes is the API. docs/api/openapi.yaml describes it.
 func (a *Admin) routes() []route {
 	const (
-		get, post, put    = http.MethodGet, http.MethodPost, http.MethodPut
-		patch, remove     = http.MethodPatch, http.MethodDelete
-		one               = groupsPath + "/{group}"
-		keys, tokens      = one + "/keys", one + "/tokens"
-		oneKey, oneToken  = keys + "/{key}", tokens + "/{token}"
-		limit, after, yes = paramLimit, paramAfter, "force"
+		get, post, put   = http.MethodGet, http.MethodPost, http.MethodPut
+		patch, remove    = http.MethodPatch, http.MethodDelete
+		one              = groupsPath + "/{group}"
+		keys, tokens     = one + "/keys", one + "/tokens"
+		oneKey, oneToken = keys + "/{key}", tokens + "/{token}"
 	)
 	k := a.use.Keys
 	return []route{
 		{get, "/admin/v1/status", audit.ActionRead, app.ToRead, a.status, nil},
 
-		{get, groupsPath, audit.ActionRead, 0, a.listGroups, []string{limit, after}},
+		{get, groupsPath, audit.ActionRead, 0, a.listGroups, []string{paramLimit, paramAfter}},
 		{post, groupsPath, audit.ActionCreateGroup, app.ToWrite, a.createGroup, nil},
 		{get, one, audit.ActionRead, app.ToRead, a.showGroup, nil},
 		{patch, one, audit.ActionUpdateGroup, app.ToWrite, a.updateGroup, nil},
-		{remove, one, audit.ActionDeleteGroup, app.ToWrite, a.deleteGroup, []string{yes}},
+		{remove, one, audit.ActionDeleteGroup, app.ToWrite, a.deleteGroup, []string{paramForce}},
 		{get, one + "/policy", audit.ActionRead, app.ToRead, a.showPolicy, nil},
 		{put, one + "/policy", audit.ActionUpdatePolicy, app.ToWrite, a.replacePolicy, nil},
 		{patch, one + "/policy", audit.ActionUpdatePolicy, app.ToWrite, a.updatePolicy, nil},
 
-		{get, keys, audit.ActionRead, app.ToRead, a.listKeys, []string{limit, after}},
+		{get, keys, audit.ActionRead, app.ToRead, a.listKeys, []string{paramLimit, paramAfter}},
 		{post, keys, audit.ActionCreateKey, app.ToWrite, a.createKey, nil},
 		{post, one + "/rotate", audit.ActionRotateKey, app.ToWrite, a.rotate, nil},
 		{get, oneKey, audit.ActionRead, app.ToRead, a.showKey, nil},
 		{patch, oneKey, audit.ActionUpdateKey, app.ToWrite, a.updateKey, nil},
-		{remove, oneKey, audit.ActionDestroyKey, app.ToWrite, a.destroyKey, []string{yes}},
+		{remove, oneKey, audit.ActionDestroyKey, app.ToWrite, a.destroyKey, []string{paramForce}},
 		{post, oneKey + "/default", audit.ActionDefaultKey, app.ToWrite, a.step(k.SetDefault), nil},
 		{post, oneKey + "/retire", audit.ActionRetireKey, app.ToWrite, a.step(k.Retire), nil},
 		{post, oneKey + "/disable", audit.ActionDisableKey, app.ToWrite, a.step(k.Disable), nil},
@@ -214,7 +213,7 @@ func (a *Admin) routes() []route {
 		{post, oneKey + "/reveal", audit.ActionRevealKey, app.ToReveal, a.revealKey, nil},
 		{get, oneKey + "/jwk", audit.ActionExportKey, app.ToReveal, a.exportKey, nil},
 
-		{get, tokens, audit.ActionRead, app.ToRead, a.listTokens, []string{limit, after}},
+		{get, tokens, audit.ActionRead, app.ToRead, a.listTokens, []string{paramLimit, paramAfter}},
 		{post, tokens, audit.ActionCreateToken, app.ToWrite, a.createToken, nil},
 		{get, oneToken, audit.ActionRead, app.ToRead, a.showToken, nil},
 		{patch, oneToken, audit.ActionUpdateToken, app.ToWrite, a.updateToken, nil},

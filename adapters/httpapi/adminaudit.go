@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"embedseal/app"
 	"embedseal/domain/audit"
 	"embedseal/domain/token"
 )
@@ -25,8 +26,6 @@ const (
 	paramFingerprint = "fingerprint"
 	paramRequestID   = "request_id"
 	paramLast        = "last"
-	paramLimit       = "limit"
-	paramAfter       = "after"
 )
 
 func searchParameters() []string {
@@ -99,9 +98,9 @@ func (x *exchange) instant(f *form, name string) time.Time {
 
 // window reads which of what is found is wanted.
 func (x *exchange) window(f *form) audit.Window {
-	w := audit.Window{Limit: x.number(f, paramLimit, defaultLimit, maxLimit)}
+	w := audit.Window{Limit: x.number(f, paramLimit, app.DefaultPage, audit.MaxPage)}
 	if _, given := x.query[paramLast]; given {
-		w.Last, w.Limit = true, x.number(f, paramLast, 0, maxLimit)
+		w.Last, w.Limit = true, x.number(f, paramLast, 0, audit.MaxPage)
 		for _, other := range []string{paramLimit, paramAfter} {
 			if _, given := x.query[other]; given {
 				f.fault(other, token.FaultMalformed, "last is given, too; keep one of them")

@@ -8,7 +8,6 @@ import (
 	"embedseal/domain/iso8601"
 	"embedseal/domain/label"
 	"embedseal/domain/policy"
-	"embedseal/domain/token"
 )
 
 // The members of a group.
@@ -191,16 +190,4 @@ func (a *Admin) setPolicy(x *exchange, whole bool) (reply, error) {
 		return reply{}, within("", err)
 	}
 	return reply{body: viewPolicy(p), tag: tag}, nil
-}
-
-// force reads the parameter of what is not done unless it is forced.
-func (x *exchange) force(f *form) bool {
-	switch text, given := x.query["force"]; {
-	case !given, text[0] == "false":
-		return false
-	case text[0] == "true":
-		return true
-	}
-	f.fault("force", token.FaultMalformed, "must be true or false")
-	return false
 }

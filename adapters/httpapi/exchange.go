@@ -117,24 +117,38 @@ func (x *exchange) takeQuery(known []string) error {
 	return nil
 }
 
-// The page of a list.
+// The parameters that several routes know.
 const (
-	defaultLimit = 100
-	maxLimit     = 1000
-	// maxAfter is the longest id, in characters.
-	maxAfter = 128
+	paramLimit = "limit"
+	paramAfter = "after"
+	paramForce = "force"
 )
+
+// maxAfter is the longest id that a page begins behind, in characters.
+const maxAfter = 128
 
 // page reads limit and after, where the path leads somewhere.
 func (x *exchange) page() (app.Page, error) {
 	f := emptyForm()
-	at := app.Page{Limit: x.number(f, paramLimit, defaultLimit, maxLimit)}
+	at := app.Page{Limit: x.number(f, paramLimit, app.DefaultPage, app.MaxPage)}
 	if text, given := x.query[paramAfter]; given {
 		if at.After = text[0]; at.After == "" || len(at.After) > maxAfter {
 			f.fault(paramAfter, token.FaultMalformed, "must be the next of a page before")
 		}
 	}
 	return at, x.ready(f)
+}
+
+// force reads the parameter of what is not done unless it is forced.
+func (x *exchange) force(f *form) bool {
+	switch text, given := x.query[paramForce]; {
+	case !given, text[0] == "false":
+		return false
+	case text[0] == "true":
+		return true
+	}
+	f.fault(paramForce, token.FaultMalformed, "must be true or false")
+	return false
 }
 
 // number is a parameter that is a whole number from 1 to most.
