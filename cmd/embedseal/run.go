@@ -86,7 +86,34 @@ func (p *program) root() *cobra.Command {
 			c.Args = cobra.NoArgs
 		}
 	}
+	sayArguments(root)
 	return root
+}
+
+// sayArguments lets every verb that takes an id, or none, say so in words: "accepts
+// 1 arg(s)" does not tell which, and "unknown command" is not what was typed.
+func sayArguments(parent *cobra.Command) {
+	for _, c := range parent.Commands() {
+		sayArguments(c)
+		if c.HasSubCommands() || c.Args == nil {
+			continue
+		}
+		check, takesID := c.Args, strings.HasSuffix(c.Use, " ID")
+		c.Args = func(c *cobra.Command, args []string) error {
+			err := check(c, args)
+			switch {
+			case err == nil:
+				return nil
+			case takesID && len(args) == 0:
+				return usage(errors.New("the ID is missing: " + c.CommandPath() + " ID"))
+			case takesID:
+				return usage(fmt.Errorf("one ID at a time, and %d were given", len(args)))
+			case !strings.Contains(c.Use, " ") && c.Flags().Lookup("group") != nil:
+				return usage(fmt.Errorf("%s takes no argument, and %.40q was given; a group is named with --group", c.CommandPath(), args[0]))
+			}
+			return err
+		}
+	}
 }
 
 // printJSON writes v on one line.
