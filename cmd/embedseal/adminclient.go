@@ -85,6 +85,8 @@ type problem struct {
 	Errors    []answerFault `json:"errors"`
 	// body is the answer as it came.
 	body []byte
+	// elsewhere says that what was asked for is on every administration listener.
+	elsewhere bool
 }
 
 // Error is for people: what stands in it may have been sent by anybody.
@@ -92,7 +94,11 @@ func (e *problem) Error() string {
 	detail := e.Detail
 	if e.Code == "not_found" { // the server speaks of paths, and people name ids
 		detail = "there is no such group, or nothing with that id in it"
+		if e.elsewhere {
+			detail = "this is not the administration listener; check --admin-server"
+		}
 	}
+	detail = strings.ReplaceAll(detail, "force=true", "--force") // and of parameters
 	text := fmt.Sprintf("the server refused: %d %s: %s", e.Status, shown(e.Code), shown(detail))
 	for _, f := range e.Errors {
 		text += fmt.Sprintf("\n  %s: %s (%s)", shown(f.Field), shown(f.Detail), shown(f.Code))
@@ -236,7 +242,7 @@ func (a admin) read(response *http.Response, data []byte) (reply, error) {
 			replayed: response.Header.Get("Idempotency-Replayed") == "true",
 		}, nil
 	case !yes && kind == "application/problem+json":
-		p := &problem{body: bytes.TrimSpace(data)}
+		p := &problem{body: bytes.TrimSpace(data), elsewhere: !strings.Contains(response.Request.URL.Path, "/groups/")}
 		if err := json.Unmarshal(data, p); err == nil && p.Code != "" {
 			return reply{}, &failed{code: exitRefused, err: p}
 		}

@@ -80,7 +80,7 @@ func adminCases() map[string]adminCase {
 		"key create": {
 			args: []string{"--group", "acme", "--id", "x", "--label", "l", "--note", "n", "--default"}, asks: "POST /groups/acme/keys",
 			sends: `{"id":"x","label":"l","note":"n","default":true}`, example: "KeyMade", replays: true,
-			says: []string{"Value         0123456789abcdef0123456789abcdef\n", "The value is shown this once.\n"},
+			says: []string{"Value         0123456789abcdef0123456789abcdef\n", "The value is shown this once; key reveal shows it again, and that is recorded.\n"},
 		},
 		"key show":   {args: []string{exampleID, "--group", "acme"}, asks: "GET " + keyPath, example: "Key", says: []string{"State         active, default\n"}},
 		"key update": {args: []string{exampleID, "--group", "acme", "--label", "l", "--note", ""}, asks: "PATCH " + keyPath, sends: `{"label":"l","note":null}`, example: "Key", says: []string{"Label "}},

@@ -151,7 +151,12 @@ func (p *program) makeKey(ctx context.Context, a admin, group string, body map[s
 	for _, w := range v.Warnings {
 		p.warn("embedseal: warning: %s: %s", shown(w.Field), shown(w.Detail))
 	}
-	return errors.Join(p.showKey(rest, got.tag), lost)
+	return errors.Join(show(p, rest, func(v keyView) error {
+		if body["value"] != nil { // whoever imports it has it
+			v.Value = ""
+		}
+		return p.sayKey(v, got.tag)
+	}), lost)
 }
 
 // unseen says why there is no value, where one could be looked for.
@@ -171,11 +176,15 @@ func (p *program) showKey(body []byte, tag string) error {
 
 func (p *program) sayKey(v keyView, tag string) error {
 	now := time.Now()
+	safe := moment(v.SafeToDestroyAt, now)
+	if v.State == "destroyed" {
+		safe = ""
+	}
 	err := p.list("Embed secret", v.ID, "State", v.state(), "Custody", v.Custody, "Label", v.Label, "Note", v.Note,
-		"Created", instant(v.CreatedAt), "Retires", moment(v.RetiresAt, now), "Safe to destroy", moment(v.SafeToDestroyAt, now),
+		"Created", instant(v.CreatedAt), "Retires", moment(v.RetiresAt, now), "Safe to destroy", safe,
 		"Value", v.Value, "ETag", untagged(tag))
 	if err == nil && v.Value != "" {
-		p.say("\nThe value is shown this once.")
+		p.say("\nThe value is shown this once; key reveal shows it again, and that is recorded.")
 	}
 	return err
 }

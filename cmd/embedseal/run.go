@@ -81,13 +81,22 @@ func (p *program) root() *cobra.Command {
 	root.AddCommand(p.serveCommand(), p.initCommand(), p.mintCommand(), p.inspectCommand(),
 		p.groupCommand(), p.keyCommand(), p.tokenCommand(), p.auditCommand(), p.statusCommand(), p.doctorCommand(),
 		p.configCommand(), p.versionCommand(), p.completionCommand(), p.manCommand())
-	for _, c := range root.Commands() {
-		if c.Args == nil && !c.HasSubCommands() {
-			c.Args = cobra.NoArgs
-		}
-	}
+	root.Args = known
 	sayArguments(root)
 	return root
+}
+
+// known refuses a word that is no verb, and says which one is near.
+func known(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	c.SuggestionsMinimumDistance = 2
+	text := fmt.Sprintf("unknown command %.40q for %q", args[0], c.CommandPath())
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		text += "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usage(errors.New(text))
 }
 
 // sayArguments lets every verb that takes an id, or none, say so in words: "accepts
@@ -95,8 +104,12 @@ func (p *program) root() *cobra.Command {
 func sayArguments(parent *cobra.Command) {
 	for _, c := range parent.Commands() {
 		sayArguments(c)
-		if c.HasSubCommands() || c.Args == nil {
+		switch {
+		case c.HasSubCommands():
+			c.Args = known
 			continue
+		case c.Args == nil: // cobra would let every word pass
+			c.Args = cobra.NoArgs
 		}
 		check, takesID := c.Args, strings.HasSuffix(c.Use, " ID")
 		c.Args = func(c *cobra.Command, args []string) error {

@@ -75,6 +75,8 @@ func (p *program) sayToken(v tokenView, tag string) error {
 	}
 	if used == "" {
 		used = "never"
+	} else {
+		used = "in the hour from " + used
 	}
 	if v.Restriction != nil {
 		restriction = v.Restriction.String()
