@@ -4,22 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
 	"embedseal/domain/audit"
 	"embedseal/domain/group"
 	"embedseal/domain/iso8601"
 	"embedseal/domain/key"
-	"embedseal/domain/policy"
-	"embedseal/domain/replay"
-	"embedseal/domain/token"
 	"embedseal/ports"
 )
-
-// ErrGroupInUse is wrapped by the refusal to delete a group whose keys can still
-// open tokens.
-var ErrGroupInUse = errors.New("the group has keys that can still open tokens")
 
 // Groups administers groups and their policies. Every method answers an actor
 // who may not do it with what [Actor.May] says.
@@ -107,105 +98,6 @@ func (s *Groups) viewOf(ctx context.Context, g group.Group) (GroupView, error) {
 	return view, nil
 }
 
-// NewGroup is what a group is made of.
-type NewGroup struct {
-	ID group.ID
-	// Name is for people; empty is the id.
-	Name string
-	// Policy is the first one; nil is [policy.Default].
-	Policy *policy.Policy
-	// RotateEvery and Overlap are as in [group.Group].
-	RotateEvery, Overlap iso8601.Duration
-	// Mark is that of the request; zero when it has no idempotency key.
-	Mark replay.Mark
-}
-
-// Create makes a group with its default key. When a key cannot be made now the
-// group is there without one, and the first mint makes it. replayed says that
-// this very request made the group before.
-//
-// Errors: [group.ErrInvalid], [*policy.Invalid], ports.ErrExists,
-// [replay.ErrOther], those of [Changes.Run], or what the stores answer.
-func (s *Groups) Create(ctx context.Context, call Call, by Actor, n NewGroup) (view GroupView, replayed bool, err error) {
-	if err := by.MayEverywhere(ToWrite); err != nil {
-		return GroupView{}, false, err
-	}
-	g, err := n.group(s.clock.Now())
-	if err != nil {
-		return GroupView{}, false, err
-	}
-	if before, made, err := s.made(ctx, n); made || err != nil {
-		return before, made, err
-	}
-	event := audit.Event{Action: audit.ActionCreateGroup, Group: string(g.ID)}
-	err = s.changes.Run(ctx, call, by, event, func(ctx context.Context, _ *audit.Event) error {
-		err := s.groups.CreateGroup(ctx, g)
-		if errors.Is(err, ports.ErrExists) { // the same request may have been sent twice at once
-			var repeated error
-			if view, replayed, repeated = s.made(ctx, n); replayed || repeated != nil {
-				return repeated
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("create group %s: %w", g.ID, err)
-		}
-		return nil
-	})
-	if err != nil || replayed {
-		return view, replayed, err
-	}
-	view = GroupView{Group: g, Tag: tagOfGroup(g)}
-	switch _, _, err := s.defaults.ensure(ctx, call, by, g.ID); {
-	case err == nil:
-		view.Keys = 1
-	case errors.Is(err, ErrUnrecorded):
-		return GroupView{}, false, err
-	}
-	return view, false, nil
-}
-
-// group is the group to be made at now.
-func (n NewGroup) group(now time.Time) (group.Group, error) {
-	g := group.Group{ID: n.ID, Name: n.Name, CreatedAt: now.UTC().Truncate(time.Second), Creation: n.Mark}
-	if g.Name == "" {
-		g.Name = string(n.ID)
-	}
-	rules := policy.Default()
-	if n.Policy != nil {
-		rules = *n.Policy
-	}
-	g, err := g.Rotating(n.RotateEvery, n.Overlap)
-	if err != nil {
-		return group.Group{}, err
-	}
-	if g, err = g.Under(rules); err != nil {
-		return group.Group{}, err
-	}
-	if err := pinnable(key.Ring{}, rules.PinnedKey, now); err != nil {
-		return group.Group{}, err
-	}
-	return g, g.Check()
-}
-
-// made looks for the group that this very request made before.
-func (s *Groups) made(ctx context.Context, n NewGroup) (GroupView, bool, error) {
-	if n.Mark.IsZero() {
-		return GroupView{}, false, nil
-	}
-	g, err := s.groups.Group(ctx, n.ID)
-	if errors.Is(err, ports.ErrNotFound) {
-		return GroupView{}, false, nil
-	}
-	if err != nil {
-		return GroupView{}, false, fmt.Errorf("read group %s: %w", n.ID, err)
-	}
-	if made, err := n.Mark.Made(g.Creation); !made || err != nil {
-		return GroupView{}, false, err
-	}
-	view, err := s.viewOf(ctx, g)
-	return view, err == nil, err
-}
-
 // GroupPatch is what of a group is changed; nil leaves it as it is.
 type GroupPatch struct {
 	Name *string
@@ -242,55 +134,6 @@ func (s *Groups) Update(ctx context.Context, call Call, by Actor, id group.ID, m
 	return s.viewOf(ctx, g)
 }
 
-// Policy returns a group's policy and its tag. The error can be
-// ports.ErrNotFound.
-func (s *Groups) Policy(ctx context.Context, by Actor, id group.ID) (policy.Policy, Tag, error) {
-	if err := by.May(ToRead, id); err != nil {
-		return policy.Policy{}, "", err
-	}
-	g, err := s.groups.Group(ctx, id)
-	if err != nil {
-		return policy.Policy{}, "", fmt.Errorf("read group %s: %w", id, err)
-	}
-	return g.Policy, tagOfPolicy(g.Policy), nil
-}
-
-// SetPolicy replaces a group's policy with what next makes of it. next may run
-// more than once. It counts for the next token that is minted; what the policy
-// before allowed stays in the group's horizon.
-//
-// Errors: what next returns, [*policy.Invalid], [ErrTag], ports.ErrNotFound,
-// those of [Changes.Run], or what the stores answer.
-func (s *Groups) SetPolicy(ctx context.Context, call Call, by Actor, id group.ID, match Match,
-	next func(policy.Policy) (policy.Policy, error)) (policy.Policy, Tag, error) {
-	if err := by.May(ToWrite, id); err != nil {
-		return policy.Policy{}, "", err
-	}
-	ring, err := s.keys.Ring(ctx, id)
-	if err != nil {
-		return policy.Policy{}, "", fmt.Errorf("read ring of %s: %w", id, err)
-	}
-	g, err := s.change(ctx, call, by, id, audit.ActionUpdatePolicy, func(g group.Group) (group.Group, error) {
-		if err := match.Check(tagOfPolicy(g.Policy)); err != nil {
-			return g, err
-		}
-		p, err := next(g.Policy)
-		if err != nil {
-			return g, err
-		}
-		if p.PinnedKey != g.Policy.PinnedKey {
-			if err := pinnable(ring, p.PinnedKey, s.clock.Now()); err != nil {
-				return g, err
-			}
-		}
-		return g.Under(p)
-	})
-	if err != nil {
-		return policy.Policy{}, "", err
-	}
-	return g.Policy, tagOfPolicy(g.Policy), nil
-}
-
 // change runs one recorded change of a group, and returns what was written.
 func (s *Groups) change(ctx context.Context, call Call, by Actor, id group.ID, action audit.Action,
 	step func(group.Group) (group.Group, error)) (written group.Group, err error) {
@@ -313,17 +156,6 @@ func (s *Groups) change(ctx context.Context, call Call, by Actor, id group.ID, a
 	return written, nil
 }
 
-// pinnable refuses to pin to a key that cannot seal now; an empty id pins to
-// none. The error is a [*policy.Invalid].
-func pinnable(ring key.Ring, id key.ID, now time.Time) error {
-	if k, found := ring.Find(id); id == "" || found && k.CanSeal(now) {
-		return nil
-	}
-	return &policy.Invalid{Faults: []token.Fault{{
-		Field: policy.FieldPinnedKey, Code: token.FaultUnknown, Detail: "must be a key of the group that new tokens can be sealed with",
-	}}}
-}
-
 // there answers for a group that is not there, before anything is recorded: an id
 // that nothing has may be a secret in the wrong place.
 func (s *Groups) there(ctx context.Context, id group.ID) error {
@@ -331,60 +163,4 @@ func (s *Groups) there(ctx context.Context, id group.ID) error {
 		return fmt.Errorf("read group %s: %w", id, err)
 	}
 	return nil
-}
-
-// Delete removes a group with its API tokens and its keys; their material goes
-// first, where it lies in a custody of its own. Nothing of the group can be minted
-// or opened afterwards. It is for operators.
-//
-// Errors: [ErrGroupInUse] unless forced, [ErrTag], ports.ErrNotFound, those of
-// [Changes.Run], or what the stores and the custody answer.
-func (s *Groups) Delete(ctx context.Context, call Call, by Actor, id group.ID, match Match, force bool) error {
-	if err := by.May(ToWrite, id); err != nil {
-		return err
-	}
-	if err := by.MayEverywhere(ToWrite); err != nil {
-		return err
-	}
-	if err := s.there(ctx, id); err != nil {
-		return err
-	}
-	return s.changes.Run(ctx, call, by, audit.Event{Action: audit.ActionDeleteGroup, Group: string(id)}, func(ctx context.Context, _ *audit.Event) error {
-		g, err := s.groups.Group(ctx, id)
-		if err != nil {
-			return fmt.Errorf("read group %s: %w", id, err)
-		}
-		if err := match.Check(tagOfGroup(g)); err != nil {
-			return err
-		}
-		ring, err := s.keys.Ring(ctx, id)
-		if err != nil {
-			return fmt.Errorf("read ring of %s: %w", id, err)
-		}
-		keys := ring.Keys()
-		if open := s.open(keys, g.LongestLifetime()); open > 0 && !force {
-			return fmt.Errorf("%w: %d of them", ErrGroupInUse, open)
-		}
-		for _, k := range keys {
-			if k.State == key.Destroyed {
-				continue
-			}
-			if err := s.custody.Destroy(ctx, id, k); err != nil {
-				return fmt.Errorf("destroy key %s of %s: %w", k.ID, id, err)
-			}
-		}
-		if err := s.groups.DeleteGroup(ctx, id); err != nil {
-			return fmt.Errorf("delete group %s: %w", id, err)
-		}
-		return nil
-	})
-}
-
-// open counts the keys that tokens can still be opened with now.
-func (s *Groups) open(keys []key.Key, horizon time.Duration) int {
-	now := s.clock.Now()
-	return len(slices.DeleteFunc(slices.Clone(keys), func(k key.Key) bool {
-		safe := k.SafeAt(horizon)
-		return !k.CanOpen(now) || !safe.IsZero() && !now.Before(safe)
-	}))
 }

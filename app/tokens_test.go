@@ -17,6 +17,7 @@ import (
 	"embedseal/domain/audit"
 	"embedseal/domain/group"
 	"embedseal/domain/iso8601"
+	"embedseal/domain/key"
 	"embedseal/domain/policy"
 	"embedseal/domain/replay"
 	"embedseal/domain/token"
@@ -462,5 +463,18 @@ func TestNobodyHandsOutMoreThanTheyMayDo(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestATokenThatWasMadeIsFoundAgainWhenTheKeyThatItPinsSealsNoMore(t *testing.T) {
+	b := acmeOffice(t)
+	b.give(t, "acme", "k2", newKey("k1"), newKey("k2"))
+	n := app.NewToken{Name: "shop", Scopes: apitoken.Mint, Restriction: policy.Restriction{PinnedKey: "k1"}, Mark: mark(t, "once", "{}")}
+	first := b.issue(t, n)
+	gone := newKey("k1")
+	gone.State = key.Disabled
+	b.give(t, "acme", "k2", gone, newKey("k2"))
+	if again := b.issue(t, n); !again.Replayed || again.Token.ID != first.Token.ID {
+		t.Errorf("got %s, replayed: %t", again.Token.ID, again.Replayed)
 	}
 }
