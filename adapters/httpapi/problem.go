@@ -67,7 +67,7 @@ var (
 	kindSealed      = kind{"store_sealed", http.StatusServiceUnavailable, "Store sealed", "the key store is sealed; its operator must open it"}
 	kindDenied      = kind{"store_denied", http.StatusServiceUnavailable, "Store denied", "the key store refuses this service's own credentials"}
 	kindCorrupt     = kind{"store_unreadable", http.StatusServiceUnavailable, "Store unreadable", "a stored record is damaged or sealed under another master key; the operator must look at the log"}
-	kindUnknown     = kind{"outcome_unknown", http.StatusServiceUnavailable, "Outcome unknown", "the store did not say whether it wrote; try again"}
+	kindUnknown     = kind{"outcome_unknown", http.StatusServiceUnavailable, "Outcome unknown", "the store did not say whether it wrote; a mint may be tried again, and before a change is sent again look at what there is"}
 	kindCustody     = kind{"custody_unavailable", http.StatusServiceUnavailable, "Custody unavailable", "the key's material cannot be used from here"}
 	kindAudit       = kind{"audit_unavailable", http.StatusServiceUnavailable, "Audit unavailable", "the audit record could not be written, so nothing was done; try again"}
 	kindUnrecorded  = kind{"outcome_unrecorded", http.StatusServiceUnavailable, "Outcome unrecorded", "it was done, and the audit log could not be told so; do not try again before looking"}

@@ -255,10 +255,10 @@ func auditActions() []string {
 	return []string{
 		"mint", "mint_dry_run", "request", "read",
 		"create_group", "update_group", "update_policy", "delete_group",
-		"create_key", "import_key", "update_key", "default_key", "rotate_key", "retire_key", "disable_key", "enable_key", "destroy_key",
+		"create_key", "import_key", "update_key", "set_default_key", "rotate_key", "retire_key", "disable_key", "enable_key", "destroy_key",
 		"reveal_key", "export_key",
 		"create_token", "update_token", "refresh_token", "revoke_token",
-		"reveal_audit_key", "audit_verify", "audit_opened", "audit_torn", "audit_truncated", "audit_pruned",
+		"reveal_audit_key", "verify_audit", "audit_opened", "audit_torn", "audit_truncated", "audit_pruned",
 	}
 }
 

@@ -31,7 +31,7 @@ const (
 	ActionCreateKey  Action = "create_key"
 	ActionImportKey  Action = "import_key"
 	ActionUpdateKey  Action = "update_key"
-	ActionDefaultKey Action = "default_key"
+	ActionDefaultKey Action = "set_default_key"
 	ActionRotateKey  Action = "rotate_key"
 	ActionRetireKey  Action = "retire_key"
 	ActionDisableKey Action = "disable_key"
@@ -54,7 +54,7 @@ const (
 	ActionRevealAuditKey Action = "reveal_audit_key"
 
 	// ActionAuditVerify: the log was verified.
-	ActionAuditVerify Action = "audit_verify"
+	ActionAuditVerify Action = "verify_audit"
 
 	// What the log says of itself: it was opened, its last line had been cut short
 	// by a crash, its end is missing, its oldest file was removed as configured.
