@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"time"
 
 	"embedseal/domain/apitoken"
 	"embedseal/domain/group"
@@ -54,6 +55,22 @@ func (a Actor) MayEverywhere(need Right) error {
 		return fmt.Errorf("%w: this is for operators", ErrScope)
 	}
 	return a.may(need)
+}
+
+// in is the actor as the record g of its group has it at now, and nil if it may
+// still do that there. Between the moment it authenticated and that of the change it
+// may have been revoked, refreshed or narrowed: a body can be slow, and what another
+// process reads stale. The error is [ErrUnauthenticated] or wraps [ErrScope].
+func (a Actor) in(g group.Group, need Right, now time.Time) (Actor, error) {
+	if a.IsOperator() {
+		return a, nil
+	}
+	t, found := g.TokenOf(a.Caller.Token.ID)
+	if !found || !t.Matches(&a.Caller.Value, now) || !t.ValidAt(now) {
+		return Actor{}, ErrUnauthenticated
+	}
+	a.Caller.Token = t.Through(a.Caller.Value)
+	return a, a.may(need)
 }
 
 func (a Actor) may(need Right) error {

@@ -80,7 +80,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, text string, need apit
 	}
 	a.uses.note(id, &t, now)
 	g.Tokens = nil // they belong to the store
-	caller := Caller{Group: g, Token: t}
+	caller := Caller{Group: g, Token: t.Through(presented.Digest()), Value: presented.Digest()}
 	if !t.Scopes.Has(need) {
 		return caller, fmt.Errorf("%w %s", ErrScope, need)
 	}

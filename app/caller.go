@@ -17,7 +17,12 @@ type Call struct {
 // that moment, and the token's record.
 type Caller struct {
 	Group group.Group
+	// Token expires with the value that was presented: with the overlap, where that is
+	// the value before a refresh.
 	Token apitoken.Token
+	// Value is the digest of what was presented, which a change looks for once more in
+	// the record that it writes. Zero is nobody's.
+	Value apitoken.Digest
 }
 
 // event is an audit event of this call by this caller. Either may be zero.

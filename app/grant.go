@@ -31,6 +31,16 @@ func narrower(g group.Group, r policy.Restriction) error {
 	return nil
 }
 
+// mayGrant asks whether the actor may hand out a value of t, as the record that is
+// about to be written has the two of them.
+func (s *Tokens) mayGrant(by Actor, g group.Group, t apitoken.Token) error {
+	by, err := by.in(g, ToWrite, s.clock.Now())
+	if err != nil {
+		return err
+	}
+	return by.mayGrant(t)
+}
+
 // mayGrant returns nil if the actor may hand out a value of t. The error wraps
 // [ErrScope].
 func (a Actor) mayGrant(t apitoken.Token) error {

@@ -145,6 +145,9 @@ func (s *Groups) change(ctx context.Context, call Call, by Actor, id group.ID, a
 	}
 	err = s.changes.Run(ctx, call, by, audit.Event{Action: action, Group: string(id)}, func(ctx context.Context, _ *audit.Event) error {
 		return s.groups.UpdateGroup(ctx, id, func(g group.Group) (group.Group, error) {
+			if _, err := by.in(g, ToWrite, s.clock.Now()); err != nil {
+				return g, err
+			}
 			next, err := step(g)
 			written = next
 			return next, err

@@ -20,6 +20,7 @@ import (
 	"embedseal/domain/key"
 	"embedseal/domain/policy"
 	"embedseal/domain/replay"
+	"embedseal/domain/secret"
 	"embedseal/domain/token"
 	"embedseal/ports"
 )
@@ -49,6 +50,25 @@ func newOffice() *office {
 // holding is an actor with an API token of that group.
 func holding(g group.ID, scopes apitoken.Scopes) app.Actor {
 	return app.Actor{Caller: app.Caller{Group: group.Group{ID: g, Policy: policy.Default()}, Token: apitoken.Token{ID: "mine", Scopes: scopes}}}
+}
+
+// held puts the API token of by into the record of its group, so that a change
+// finds it there.
+func held(t *testing.T, groups ports.GroupStore, by app.Actor) app.Actor {
+	t.Helper()
+	own := by.Caller.Token
+	own.Digest = apitoken.DigestOf(secret.New("held " + own.ID + own.Scopes.String()))
+	own.CreatedAt = now().Truncate(time.Second)
+	by.Caller.Token, by.Caller.Value = own, own.Digest
+	err := groups.UpdateGroup(t.Context(), by.Caller.Group.ID, func(g group.Group) (group.Group, error) {
+		others := slices.DeleteFunc(slices.Clone(g.Tokens), func(o apitoken.Token) bool { return o.ID == own.ID })
+		g.Tokens = append(others, own)
+		return g, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return by
 }
 
 // make makes a group.
@@ -571,7 +591,7 @@ func TestAnAPITokenDoesInItsGroupWhatItsScopesSay(t *testing.T) {
 	}{
 		{apitoken.Mint | apitoken.Verify | apitoken.Reveal, false, false}, {apitoken.ReadOnly, true, false}, {apitoken.Write, false, true}, {apitoken.ReadWrite, true, true},
 	} {
-		by := holding("acme", tt.scopes)
+		by := held(t, b.stores.GroupStore, holding("acme", tt.scopes))
 		_, show := b.groups.Show(t.Context(), by, "acme")
 		_, _, list := b.groups.List(t.Context(), by, app.Page{})
 		_, _, rules := b.groups.Policy(t.Context(), by, "acme")

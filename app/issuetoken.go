@@ -70,6 +70,9 @@ func (s *Tokens) Create(ctx context.Context, call Call, by Actor, id group.ID, n
 	}
 	event := audit.Event{Action: audit.ActionCreateToken, Group: string(id), Target: t.ID}
 	return s.issue(ctx, call, by, event, text, n.Mark, mark, func(g group.Group) (group.Group, apitoken.Token, error) {
+		if err := s.mayGrant(by, g, t); err != nil {
+			return g, t, err
+		}
 		if err := narrower(g, t.Restriction); err != nil {
 			return g, t, err
 		}
@@ -154,7 +157,7 @@ func (s *Tokens) Refresh(ctx context.Context, call Call, by Actor, id group.ID, 
 		if err != nil {
 			return g, t, err
 		}
-		if err := by.mayGrant(t); err != nil {
+		if err := s.mayGrant(by, g, t); err != nil {
 			return g, t, err
 		}
 		t = t.Refreshed(apitoken.DigestOf(text), now, until)

@@ -105,11 +105,15 @@ func (k *Keys) enter(ctx context.Context, by Actor, need Right, id group.ID) (mo
 	if err != nil {
 		return moment{}, fmt.Errorf("read group %s: %w", id, err)
 	}
+	now := k.clock.Now()
+	if _, err := by.in(g, need, now); err != nil {
+		return moment{}, err
+	}
 	horizon := g.LongestLifetime()
 	if stale := time.Duration(k.staleness); horizon < math.MaxInt64-stale {
 		horizon += stale
 	}
-	return moment{group: g, now: k.clock.Now(), horizon: horizon}, nil
+	return moment{group: g, now: now, horizon: horizon}, nil
 }
 
 // safe is when no token is open any more of a key that retires at that time.

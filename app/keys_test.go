@@ -464,13 +464,14 @@ func TestAValueIsGivenToWhoMaySeeIt(t *testing.T) {
 	b.give(t, "acme", "k1", newKey("k1"), outside, gone)
 	reader, revealer := acme(), acme()
 	reader.Token.Scopes, revealer.Token.Scopes = apitoken.ReadWrite, apitoken.Reveal
+	revealer.Token.ID = "revealer"
 	for _, c := range []struct {
 		by   app.Actor
 		id   key.ID
 		want error
 	}{
 		{operator(), "k1", nil},
-		{app.Actor{Caller: revealer}, "k1", nil},
+		{held(t, b.stores.GroupStore, app.Actor{Caller: revealer}), "k1", nil},
 		{app.Actor{Operator: "operator-token", Rights: app.ToRead | app.ToWrite}, "k1", app.ErrScope},
 		{app.Actor{Caller: reader}, "k1", app.ErrScope},
 		{app.Actor{}, "k1", ports.ErrNotFound},
@@ -517,7 +518,7 @@ func TestTheKeysOfAnotherGroupAreNotThere(t *testing.T) {
 	b.give(t, "globex", "theirs", newKey("theirs"), newKey("other"))
 	all := acme()
 	all.Token.Scopes = apitoken.ReadWrite | apitoken.Reveal
-	by := app.Actor{Caller: all}
+	by := held(t, b.stores.GroupStore, app.Actor{Caller: all})
 	before := b.ring(t, "globex").Keys()
 	answers := map[string][]error{}
 	for _, g := range []group.ID{"globex", "nobody"} {
@@ -565,7 +566,7 @@ func TestRightsAreAskedForEachStep(t *testing.T) {
 	b.give(t, "acme", "k1", newKey("k1"), newKey("k2"))
 	reader := acme()
 	reader.Token.Scopes = apitoken.ReadOnly | apitoken.Reveal
-	for _, by := range []app.Actor{{Caller: reader}, {Operator: "o", Rights: app.ToRead | app.ToReveal}} {
+	for _, by := range []app.Actor{held(t, b.stores.GroupStore, app.Actor{Caller: reader}), {Operator: "o", Rights: app.ToRead | app.ToReveal}} {
 		for name, step := range b.steps(t) {
 			if _, err := step(by, "acme", "k2", ""); !errors.Is(err, app.ErrScope) {
 				t.Errorf("%s: %v", name, err)

@@ -130,7 +130,7 @@ func (s *Tokens) Update(ctx context.Context, call Call, by Actor, id group.ID, t
 			if t, err = patch.apply(t, now); err != nil {
 				return g, err
 			}
-			if err := by.mayGrant(t); err != nil {
+			if err := s.mayGrant(by, g, t); err != nil {
 				return g, err
 			}
 			if patch.Restrict != nil {
@@ -189,6 +189,9 @@ func (s *Tokens) Revoke(ctx context.Context, call Call, by Actor, id group.ID, t
 	event := audit.Event{Action: audit.ActionRevokeToken, Group: string(id), Target: token}
 	return s.changes.Run(ctx, call, by, event, func(ctx context.Context, _ *audit.Event) error {
 		return s.groups.UpdateGroup(ctx, id, func(g group.Group) (group.Group, error) {
+			if _, err := by.in(g, ToWrite, s.clock.Now()); err != nil {
+				return g, err
+			}
 			if _, err := found(g, token, match); err != nil {
 				return g, err
 			}

@@ -445,7 +445,7 @@ func TestNobodyHandsOutMoreThanTheyMayDo(t *testing.T) {
 			b := acmeOffice(t)
 			by := app.Actor{Operator: "operator-token", Rights: app.ToRead | app.ToWrite}
 			if tt.own.ID != "" {
-				by = app.Actor{Caller: app.Caller{Group: group.Group{ID: "acme", Policy: policy.Default()}, Token: tt.own}}
+				by = held(t, b.stores.GroupStore, app.Actor{Caller: app.Caller{Group: group.Group{ID: "acme", Policy: policy.Default()}, Token: tt.own}})
 			}
 			given := b.issue(t, tt.wanted) // by an operator who may do all
 			small := app.NewToken{Scopes: tt.wanted.Scopes & tt.own.Scopes, ExpiresAt: in(time.Hour), Networks: part, Restriction: tt.own.Restriction}
@@ -476,5 +476,102 @@ func TestATokenThatWasMadeIsFoundAgainWhenTheKeyThatItPinsSealsNoMore(t *testing
 	b.give(t, "acme", "k2", gone, newKey("k2"))
 	if again := b.issue(t, n); !again.Replayed || again.Token.ID != first.Token.ID {
 		t.Errorf("got %s, replayed: %t", again.Token.ID, again.Replayed)
+	}
+}
+
+// as is whoever presents text, as of now.
+func (b *office) as(t *testing.T, text string) app.Actor {
+	t.Helper()
+	caller, err := b.auth.Authenticate(t.Context(), text, 0, home())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return app.Actor{Caller: caller}
+}
+
+// A request may authenticate, wait with its body, and go on when its token is
+// revoked: what it made then would outlive the revocation.
+func TestAnActorWhoWasTakenBackOrNarrowedSinceItAuthenticatedChangesNothing(t *testing.T) {
+	scopes, soon, narrow := apitoken.Write, now().Truncate(time.Second).Add(time.Hour), policy.Restriction{NoCharts: true}
+	read := apitoken.Read
+	for what, tt := range map[string]struct {
+		since func(*office, string) error
+		// rights is what is said of a change that hands out nothing; grants, of one that does.
+		rights, grants error
+	}{
+		"revoked": {func(b *office, id string) error {
+			return b.tokens.Revoke(t.Context(), call(), operator(), "acme", id, "")
+		}, app.ErrUnauthenticated, app.ErrUnauthenticated},
+		"refreshed without an overlap": {func(b *office, id string) error {
+			_, err := b.tokens.Refresh(t.Context(), call(), operator(), "acme", id, "", iso8601.Duration{}, replay.Mark{})
+			return err
+		}, app.ErrUnauthenticated, app.ErrUnauthenticated},
+		"without the right": {func(b *office, id string) error {
+			_, err := b.tokens.Update(t.Context(), call(), operator(), "acme", id, "", app.TokenPatch{Scopes: &read})
+			return err
+		}, app.ErrScope, app.ErrScope},
+		"with fewer scopes": {func(b *office, id string) error {
+			_, err := b.tokens.Update(t.Context(), call(), operator(), "acme", id, "", app.TokenPatch{Scopes: &scopes})
+			return err
+		}, nil, app.ErrScope},
+		"with an end": {func(b *office, id string) error {
+			_, err := b.tokens.Update(t.Context(), call(), operator(), "acme", id, "", app.TokenPatch{ExpiresAt: &soon})
+			return err
+		}, nil, app.ErrScope},
+		"restricted": {func(b *office, id string) error {
+			_, err := b.tokens.Update(t.Context(), call(), operator(), "acme", id, "", app.TokenPatch{Restrict: to(narrow)})
+			return err
+		}, nil, app.ErrScope},
+	} {
+		t.Run(what, func(t *testing.T) {
+			b := acmeOffice(t)
+			own, other := b.issue(t, app.NewToken{Scopes: apitoken.ReadWrite}), b.issue(t, app.NewToken{Scopes: apitoken.Mint})
+			by := b.as(t, own.Text.Reveal())
+			if err := tt.since(b, own.Token.ID); err != nil {
+				t.Fatal(err)
+			}
+			name := "renamed"
+			_, create := b.tokens.Create(t.Context(), call(), by, "acme", app.NewToken{Scopes: apitoken.Mint})
+			_, refresh := b.tokens.Refresh(t.Context(), call(), by, "acme", other.Token.ID, "", iso8601.Duration{}, replay.Mark{})
+			_, update := b.tokens.Update(t.Context(), call(), by, "acme", other.Token.ID, "", app.TokenPatch{Name: &name})
+			for what, err := range map[string]error{"create": create, "refresh": refresh, "update": update} {
+				if !errors.Is(err, tt.grants) {
+					t.Errorf("%s: got %v, want %v", what, err, tt.grants)
+				}
+			}
+			_, rename := b.groups.Update(t.Context(), call(), by, "acme", "", app.GroupPatch{Name: &name})
+			revoke := b.tokens.Revoke(t.Context(), call(), by, "acme", other.Token.ID, "")
+			for what, err := range map[string]error{"rename": rename, "revoke": revoke} {
+				if !errors.Is(err, tt.rights) {
+					t.Errorf("%s: got %v, want %v", what, err, tt.rights)
+				}
+			}
+		})
+	}
+}
+
+// The value before a refresh is given up: who still holds it gets no other that
+// lasts longer, not even of the same token.
+func TestTheValueBeforeARefreshHandsOutNothingThatOutlivesTheOverlap(t *testing.T) {
+	b := acmeOffice(t)
+	own := b.issue(t, app.NewToken{Scopes: apitoken.ReadWrite})
+	next, err := b.tokens.Refresh(t.Context(), call(), operator(), "acme", own.Token.ID, "", duration(t, "PT1H"), replay.Mark{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[string]error{own.Text.Reveal(): app.ErrScope, next.Text.Reveal(): nil} {
+		by := b.as(t, value)
+		if _, err := b.tokens.Create(t.Context(), call(), by, "acme", app.NewToken{Scopes: apitoken.Mint}); !errors.Is(err, want) {
+			t.Errorf("create: got %v, want %v", err, want)
+		}
+		if _, err := b.tokens.Create(t.Context(), call(), by, "acme", app.NewToken{Scopes: apitoken.Mint, ExpiresAt: next.Token.PreviousUntil}); err != nil {
+			t.Errorf("create one that ends with the overlap: %v", err)
+		}
+	}
+	if _, err := b.tokens.Refresh(t.Context(), call(), b.as(t, own.Text.Reveal()), "acme", own.Token.ID, "", iso8601.Duration{}, replay.Mark{}); !errors.Is(err, app.ErrScope) {
+		t.Errorf("refresh with the value before: got %v, want %v", err, app.ErrScope)
+	}
+	if _, err := b.tokens.Refresh(t.Context(), call(), b.as(t, next.Text.Reveal()), "acme", own.Token.ID, "", iso8601.Duration{}, replay.Mark{}); err != nil {
+		t.Errorf("refresh with its own value: %v", err)
 	}
 }

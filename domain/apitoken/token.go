@@ -108,6 +108,15 @@ func (t *Token) Matches(d *Digest, now time.Time) bool {
 	return own || previous && now.Before(t.PreviousUntil)
 }
 
+// Through is the token as whoever presents the value of that digest has it: with
+// the value before a refresh it ends no later than the overlap.
+func (t Token) Through(d Digest) Token {
+	if !t.Digest.equal(&d) && (t.ExpiresAt.IsZero() || t.PreviousUntil.Before(t.ExpiresAt)) {
+		t.ExpiresAt = t.PreviousUntil
+	}
+	return t
+}
+
 // Refreshed is the token with another value. The one it had stays good until the
 // given instant, which is in UTC, to the second; a zero or past one ends it now.
 // One from before that, whose time is not over yet, ends now either way.
