@@ -124,6 +124,9 @@ func Open(ctx context.Context, cfg Config) (*Log, func(), error) {
 		if l.regular && info.Size() == 0 { // the name of a new file is on the disk
 			err = fsync.Dir(filepath.Dir(cfg.Path))
 		}
+		if err == nil && l.regular { // a rotation renames the file, not a link to it
+			l.cfg.Path, err = filepath.EvalSymlinks(cfg.Path)
+		}
 		if err != nil {
 			return nil, nil, errors.Join(fmt.Errorf("auditlog: open %s: %w", cfg.Path, err), f.Close())
 		}

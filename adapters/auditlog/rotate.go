@@ -83,11 +83,13 @@ func (l *Log) replace() error {
 			f, info, err = openFile(l.cfg.Path, os.O_EXCL)
 		}
 	}
+	if err == nil && !info.Mode().IsRegular() { // such as a link to /dev/null
+		err = errors.Join(fmt.Errorf("what stands at %s now keeps no records: it is no regular file", l.cfg.Path), f.Close())
+	}
 	if err != nil {
 		return err
 	}
 	l.use(f)
-	l.regular = info.Mode().IsRegular()
 	return fsync.Dir(filepath.Dir(l.cfg.Path))
 }
 
@@ -170,9 +172,24 @@ func (l *Log) rotated() ([]string, error) {
 	return names, nil
 }
 
-// previous is the last record of the last file that was rotated away. Files of
-// another key are put aside.
+// previous is the last record of the last file that was rotated away, by whomever.
+// Files of another key are put aside.
 func (l *Log) previous() audit.Head {
+	head := l.lastRotated()
+	sources, err := l.archived()
+	if err != nil || len(sources) == 0 {
+		return head
+	}
+	// A file with one record proves nothing: its name may be anybody's.
+	s := sources[len(sources)-1]
+	if last, genuine := l.lastOf(s.name); genuine && last.Seq > max(head.Seq, s.first) {
+		return last
+	}
+	return head
+}
+
+// lastRotated is the last record of the last file that rotate left.
+func (l *Log) lastRotated() audit.Head {
 	names, err := l.rotated()
 	if err != nil || len(names) == 0 {
 		return audit.Head{}
