@@ -86,7 +86,7 @@ func (n NewGroup) group(now time.Time) (group.Group, error) {
 	if err != nil {
 		return group.Group{}, err
 	}
-	if g, err = g.Under(rules); err != nil {
+	if g, err = ruled(g, rules, now); err != nil {
 		return group.Group{}, err
 	}
 	if err := pinnable(key.Ring{}, rules.PinnedKey, now); err != nil {

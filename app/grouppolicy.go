@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"embedseal/domain/audit"
 	"embedseal/domain/group"
+	"embedseal/domain/iso8601"
 	"embedseal/domain/key"
 	"embedseal/domain/policy"
 	"embedseal/domain/token"
@@ -53,12 +55,24 @@ func (s *Groups) SetPolicy(ctx context.Context, call Call, by Actor, id group.ID
 				return g, err
 			}
 		}
-		return g.Under(p)
+		return ruled(g, p, s.clock.Now())
 	})
 	if err != nil {
 		return policy.Policy{}, "", err
 	}
 	return g.Policy, tagOfPolicy(g.Policy), nil
+}
+
+// ruled is the group under a policy that is written at now. One whose maximum
+// lifetime ends after the year 9999 is refused: nothing can be minted under it.
+// The error wraps [policy.ErrInvalid].
+func ruled(g group.Group, p policy.Policy, now time.Time) (group.Group, error) {
+	if _, err := p.MaxLifetime.AddTo(now); p.MaxLifetime != g.Policy.MaxLifetime && errors.Is(err, iso8601.ErrOverflow) {
+		return group.Group{}, &policy.Invalid{Faults: []token.Fault{{
+			Field: policy.FieldMaxLifetime, Code: token.FaultOverflow, Detail: "ends after the year 9999",
+		}}}
+	}
+	return g.Under(p)
 }
 
 // pinnable refuses to pin to a key that cannot seal now; an empty id pins to

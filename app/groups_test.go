@@ -129,6 +129,8 @@ func TestAGroupThatCannotBeMadeLeavesNoRecord(t *testing.T) {
 	b := newOffice()
 	wrong := policy.Default()
 	wrong.PinnedKey = "k1"
+	endless := policy.Default()
+	endless.MaxLifetime = duration(t, "P9999Y")
 	for what, tt := range map[string]struct {
 		by   app.Actor
 		n    app.NewGroup
@@ -139,6 +141,7 @@ func TestAGroupThatCannotBeMadeLeavesNoRecord(t *testing.T) {
 		"a name with a NUL":          {operator(), app.NewGroup{ID: "acme", Name: "a\x00"}, group.ErrInvalid},
 		"no lifetimes":               {operator(), app.NewGroup{ID: "acme", Policy: &policy.Policy{}}, policy.ErrInvalid},
 		"a key that it has not":      {operator(), app.NewGroup{ID: "acme", Policy: &wrong}, policy.ErrInvalid},
+		"a maximum without an end":   {operator(), app.NewGroup{ID: "acme", Policy: &endless}, policy.ErrInvalid},
 		"a frantic rotation":         {operator(), app.NewGroup{ID: "acme", RotateEvery: duration(t, "PT1H")}, group.ErrInvalid},
 		"by an API token":            {holding("globex", apitoken.All), app.NewGroup{ID: "acme"}, app.ErrScope},
 		"by an API token of its own": {holding("acme", apitoken.All), app.NewGroup{ID: "acme"}, app.ErrScope},
@@ -409,11 +412,16 @@ func TestAPolicyThatIsNoneIsNotSet(t *testing.T) {
 			return p, nil
 		}
 	}
+	endless := func(p policy.Policy) (policy.Policy, error) {
+		p.MaxLifetime = duration(t, "P9999Y")
+		return p, nil
+	}
 	for what, tt := range map[string]struct {
 		match app.Match
 		next  func(policy.Policy) (policy.Policy, error)
 		want  error
 	}{
+		"a maximum without an end": {"", endless, policy.ErrInvalid},
 		"no lifetimes":             {"", func(policy.Policy) (policy.Policy, error) { return policy.Policy{}, nil }, policy.ErrInvalid},
 		"a key that is not there":  {"", pin("k9"), policy.ErrInvalid},
 		"what next refuses":        {"", func(p policy.Policy) (policy.Policy, error) { return p, boom }, boom},
