@@ -65,3 +65,22 @@ func TestALogThatWasRenamedBeforeAKillGoesOnBehindIt(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// TestARotationEmptiesNoFileThatALinkNames: whoever may write to the directory
+// plants none.
+func TestARotationEmptiesNoFileThatALinkNames(t *testing.T) {
+	b := newBook(t, small)
+	other := filepath.Join(t.TempDir(), "other")
+	if err := os.WriteFile(other, []byte("kept"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(other, b.config.Path+".new"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 12 {
+		b.record(t, fmt.Sprint("r", i))
+	}
+	if text, err := os.ReadFile(other); err != nil || string(text) != "kept" {
+		t.Errorf("it holds %q, %v", text, err)
+	}
+}

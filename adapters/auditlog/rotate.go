@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"embedseal/adapters/internal/fsync"
@@ -48,7 +49,7 @@ func (l *Log) exchange() error {
 	if !l.inPlace() { // somebody moved it, which is a rotation too
 		return l.replace()
 	}
-	next, _, err := openFile(l.cfg.Path+newSuffix, os.O_TRUNC)
+	next, _, err := openFile(l.cfg.Path+newSuffix, os.O_TRUNC|syscall.O_NOFOLLOW) // a link there would have another file emptied
 	if err != nil {
 		return err
 	}
