@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -17,13 +18,23 @@ import (
 // full is a file on a disk that fails after so many more bytes.
 type full struct {
 	auditlog.Output
+	mu    sync.Mutex // the log syncs on its own, too
 	left  int
 	cause error
 	// stuck says that nothing can be taken back either, syncs that no sync works.
 	stuck, unsynced bool
 }
 
+// heal ends every fault.
+func (f *full) heal() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.left, f.stuck, f.unsynced, f.cause = 1<<30, false, false, nil
+}
+
 func (f *full) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if len(p) <= f.left {
 		f.left -= len(p)
 		return f.Output.Write(p)
@@ -37,6 +48,8 @@ func (f *full) Write(p []byte) (int, error) {
 }
 
 func (f *full) Truncate(size int64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.stuck {
 		return syscall.EIO
 	}
@@ -44,7 +57,10 @@ func (f *full) Truncate(size int64) error {
 }
 
 func (f *full) Sync() error {
-	if f.unsynced {
+	f.mu.Lock()
+	broken := f.unsynced
+	f.mu.Unlock()
+	if broken {
 		return syscall.EIO
 	}
 	return f.Output.Sync()
@@ -58,7 +74,7 @@ func breakAfter(l *auditlog.Log, bytes int, stuck bool) (repair func()) {
 		f.Output = out
 		return f
 	})
-	return func() { f.left = 1 << 30 }
+	return f.heal
 }
 
 func wantUnavailable(t *testing.T, err, cause error) {
@@ -166,7 +182,7 @@ func TestEveryAcknowledgedRecordIsALine(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		*f = full{Output: f.Output, left: 1 << 30}
+		f.heal()
 	}
 	if len(acknowledged) < 250 {
 		t.Fatalf("%d were written: the test looks at next to nothing", len(acknowledged))
@@ -196,7 +212,7 @@ func TestAChangeWhoseRecordCannotBeSyncedIsRefused(t *testing.T) {
 	})
 	b.record(t, "a mint needs no sync")
 	wantUnavailable(t, b.Record(t.Context(), change("r1")), syscall.EIO)
-	f.unsynced = false
+	f.heal()
 	if err := b.Record(t.Context(), change("r2")); err != nil {
 		t.Fatal(err)
 	}
