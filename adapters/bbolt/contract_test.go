@@ -57,3 +57,15 @@ func TestAuditStore(t *testing.T) {
 		Reopen: func(t *testing.T) ports.AuditStore { return bbolt.NewAuditStore(l.reopen(t)) },
 	})
 }
+
+func TestRevocationStore(t *testing.T) {
+	var l last
+	both := func(s *bbolt.Store) (ports.RevocationStore, ports.GroupStore) {
+		return bbolt.NewRevocationStore(s), bbolt.NewGroupStore(s)
+	}
+	porttest.RevocationStore(t, porttest.RevocationStores{
+		Open:   func(t *testing.T) (ports.RevocationStore, ports.GroupStore) { return both(l.open(t)) },
+		Reopen: func(t *testing.T) (ports.RevocationStore, ports.GroupStore) { return both(l.reopen(t)) },
+		Many:   200,
+	})
+}

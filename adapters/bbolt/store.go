@@ -71,8 +71,17 @@ type AuditStore struct{ *sealed.AuditStore }
 // NewAuditStore returns the audit store that lies in s.
 func NewAuditStore(s *Store) *AuditStore { return &AuditStore{sealed.NewAuditStore(s.records)} }
 
+// RevocationStore is the ports.RevocationStore of the file.
+type RevocationStore struct{ *sealed.RevocationStore }
+
+// NewRevocationStore returns the revocation store that lies in s.
+func NewRevocationStore(s *Store) *RevocationStore {
+	return &RevocationStore{sealed.NewRevocationStore(s.records)}
+}
+
 var (
-	_ ports.KeyStore   = (*KeyStore)(nil)
-	_ ports.GroupStore = (*GroupStore)(nil)
-	_ ports.AuditStore = (*AuditStore)(nil)
+	_ ports.KeyStore        = (*KeyStore)(nil)
+	_ ports.GroupStore      = (*GroupStore)(nil)
+	_ ports.AuditStore      = (*AuditStore)(nil)
+	_ ports.RevocationStore = (*RevocationStore)(nil)
 )

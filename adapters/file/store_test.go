@@ -78,3 +78,15 @@ func TestAuditStore(t *testing.T) {
 		Reopen: func(t *testing.T) ports.AuditStore { return file.NewAuditStore(o.openStore(t)) },
 	})
 }
+
+func TestRevocationStore(t *testing.T) {
+	var o opener
+	both := func(s *file.Store) (ports.RevocationStore, ports.GroupStore) {
+		return file.NewRevocationStore(s), file.NewGroupStore(s)
+	}
+	porttest.RevocationStore(t, porttest.RevocationStores{
+		Open:   func(t *testing.T) (ports.RevocationStore, ports.GroupStore) { return both(o.createStore(t)) },
+		Reopen: func(t *testing.T) (ports.RevocationStore, ports.GroupStore) { return both(o.openStore(t)) },
+		Many:   200,
+	})
+}

@@ -57,6 +57,7 @@ func (s *GroupStore) CreateGroup(ctx context.Context, g group.Group) error {
 		return fmt.Errorf("memory: create group %s: %w", g.ID, ports.ErrExists)
 	}
 	delete(s.store.rings, g.ID)
+	delete(s.store.revoked, g.ID)
 	s.store.groups[g.ID] = clone(g)
 	return nil
 }
@@ -96,6 +97,7 @@ func (s *GroupStore) DeleteGroup(ctx context.Context, id group.ID) error {
 	}
 	delete(s.store.groups, id)
 	delete(s.store.rings, id)
+	delete(s.store.revoked, id)
 	return nil
 }
 

@@ -12,17 +12,22 @@ import (
 	"embedseal/ports"
 )
 
-// Store is the data that a [KeyStore], a [GroupStore] and an [AuditStore] share.
+// Store is the data that the stores of this package share.
 type Store struct {
-	mu     sync.RWMutex
-	groups map[group.ID]group.Group
-	rings  map[group.ID]key.Ring
-	logs   map[string]audit.State
+	mu      sync.RWMutex
+	groups  map[group.ID]group.Group
+	rings   map[group.ID]key.Ring
+	logs    map[string]audit.State
+	revoked map[group.ID]revocations
+	drawn   uint64
 }
 
 // Open returns an empty store.
 func Open() *Store {
-	return &Store{groups: map[group.ID]group.Group{}, rings: map[group.ID]key.Ring{}, logs: map[string]audit.State{}}
+	return &Store{
+		groups: map[group.ID]group.Group{}, rings: map[group.ID]key.Ring{},
+		logs: map[string]audit.State{}, revoked: map[group.ID]revocations{},
+	}
 }
 
 // check answers for a context that is done, and for an id that no constructor

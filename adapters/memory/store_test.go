@@ -28,3 +28,12 @@ func TestAuditStore(t *testing.T) {
 		Open: func(*testing.T) ports.AuditStore { return memory.NewAuditStore(memory.Open()) },
 	})
 }
+
+func TestRevocationStore(t *testing.T) {
+	porttest.RevocationStore(t, porttest.RevocationStores{
+		Open: func(*testing.T) (ports.RevocationStore, ports.GroupStore) {
+			s := memory.Open()
+			return memory.NewRevocationStore(s), memory.NewGroupStore(s)
+		},
+	})
+}

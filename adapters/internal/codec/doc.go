@@ -1,5 +1,5 @@
-// Package codec answers: which bytes stand for a group, for a ring of keys, or for
-// the state of an audit log, in a store that keeps documents?
+// Package codec answers: which bytes stand for a group, for a ring of keys, for the
+// state of an audit log, or for revocations, in a store that keeps documents?
 //
 // The documents are JSON objects of a closed set of members; "v" is their
 // format. There is one way to write a value: a document is accepted only if it

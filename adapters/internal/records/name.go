@@ -11,12 +11,15 @@ const (
 	KindGroup Kind = "group"
 	KindRing  Kind = "ring"
 	KindAudit Kind = "audit"
+	// KindRevocation are the ledgers of revocations, KindRevoked their pages.
+	KindRevocation Kind = "revocation"
+	KindRevoked    Kind = "revoked"
 )
 
 const (
 	kindIndex = "index"
 	maxKind   = 20
-	maxID     = 40
+	maxID     = 49 // the id of a group, a hyphen and eight digits
 )
 
 // name is where a sealed blob lies.

@@ -147,7 +147,7 @@ func TestAFailedUpdateWritesNothing(t *testing.T) {
 func TestUnsafeNamesAreAbsentAndRefused(t *testing.T) {
 	s, f := newStore(t)
 	before := f.copy()
-	long := strings.Repeat("a", 41)
+	long := strings.Repeat("a", 50)
 	for _, n := range []struct{ kind, id string }{
 		{"group", ""}, {"group", "../x"}, {"group", "a/b"}, {"group", "A"}, {"group", long}, {"group", "a\x00"}, {"group", "."},
 		{"", "a"}, {"index", "00"}, {"root", "a"}, {"header", "a"}, {"..", "a"}, {"group/a", "b"}, {"Group", "a"}, {long, "a"},

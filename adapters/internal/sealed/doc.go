@@ -1,3 +1,4 @@
-// Package sealed answers the questions of ports.KeyStore, ports.GroupStore
-// and ports.AuditStore from sealed records, whatever medium they lie in.
+// Package sealed answers the questions of ports.KeyStore, ports.GroupStore,
+// ports.AuditStore and ports.RevocationStore from sealed records, whatever medium
+// they lie in.
 package sealed

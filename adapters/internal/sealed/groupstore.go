@@ -65,6 +65,9 @@ func (s *GroupStore) CreateGroup(ctx context.Context, g group.Group) error {
 		if err := tx.Delete(records.KindRing, string(g.ID)); err != nil {
 			return err
 		}
+		if err := forgetRevocations(tx, g.ID); err != nil {
+			return err
+		}
 		return tx.Put(records.KindGroup, string(g.ID), doc)
 	})
 }
@@ -108,6 +111,9 @@ func (s *GroupStore) DeleteGroup(ctx context.Context, id group.ID) error {
 			return absent(id)
 		}
 		if err := tx.Delete(records.KindRing, string(id)); err != nil {
+			return err
+		}
+		if err := forgetRevocations(tx, id); err != nil {
 			return err
 		}
 		return tx.Delete(records.KindGroup, string(id))

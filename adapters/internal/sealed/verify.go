@@ -25,6 +25,9 @@ func Verify(ctx context.Context, s *records.Store) (groups int, err error) {
 		if _, err := NewKeyStore(s).Ring(ctx, id); err != nil {
 			return 0, err
 		}
+		if err := NewRevocationStore(s).verify(ctx, id); err != nil {
+			return 0, err
+		}
 	}
 	return len(ids), nil
 }
