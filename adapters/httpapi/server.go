@@ -85,6 +85,11 @@ func (s *Server) routes() (http.Handler, error) {
 
 	engine.GET("/healthz", health)
 	engine.HEAD("/healthz", health)
+	for path, forEver := range map[string]bool{KeepalivePath: false, KeepaliveDigest(): true} {
+		module := asset("text/javascript; charset=utf-8", keepalive, forEver)
+		engine.GET(path, module)
+		engine.HEAD(path, module)
+	}
 	// Both spellings, one handler: an answer to a POST is never a redirect.
 	for _, path := range []string{"/api/generate_jwt/", "/api/generate_jwt"} {
 		engine.POST(path, s.mint)
