@@ -10,20 +10,20 @@ import (
 	"embedseal/domain/jwe"
 	"embedseal/domain/key"
 	"embedseal/domain/token"
+	"embedseal/domain/verdict"
 	"embedseal/ports"
 )
 
 // Inspector takes a token apart, with no store: what its text says, and what is
 // in it when the secret is at hand.
 type Inspector struct {
-	cipher ports.TokenCipher
-	clock  ports.Clock
-	chart  token.ChartClaim
+	opening
+	clock ports.Clock
 }
 
 // NewInspector returns an Inspector.
-func NewInspector(cipher ports.TokenCipher, clock ports.Clock, chart token.ChartClaim) *Inspector {
-	return &Inspector{cipher: cipher, clock: clock, chart: chart}
+func NewInspector(cipher ports.TokenCipher, clock ports.Clock, chart token.ChartClaim, leeway Leeway) *Inspector {
+	return &Inspector{opening: opening{cipher: cipher, chart: chart, leeway: time.Duration(leeway)}, clock: clock}
 }
 
 // Inspection is what there is to say of a token.
@@ -37,41 +37,47 @@ type Inspection struct {
 	Claims  token.Claims
 	// Left is the life the token has left; negative when it is over.
 	Left time.Duration
-	// Problem is what is wrong, and wraps jwe.ErrMalformed, ports.ErrBadTag,
-	// token.ErrClaims, token.ErrExpired or token.ErrNotYetValid; nil when
-	// nothing was found.
+	// Reason is why a [Verifier] would not have it, as far as the token itself says:
+	// what its group allows, and whether it was revoked, only a server knows. Empty
+	// when nothing was found, or nothing could be found out.
+	Reason verdict.Reason
+	// Problem is the same in words, and wraps jwe.ErrMalformed, ports.ErrBadTag,
+	// token.ErrClaims, token.ErrExpired, token.ErrNotYetValid or [ErrMismatch];
+	// nil when nothing was found.
 	Problem error
 }
 
-// Inspect takes text apart. secret may be zero: then only the text is judged.
-func (i *Inspector) Inspect(ctx context.Context, text string, secret key.Secret) Inspection {
+// ErrMismatch is wrapped by the problem of a token for another use than the one
+// that was presented.
+var ErrMismatch = errors.New("for another use")
+
+// Inspect takes text apart, and compares it with what was presented with it. secret
+// may be zero: then only the text is judged.
+func (i *Inspector) Inspect(ctx context.Context, text string, secret key.Secret, presented verdict.Presented) Inspection {
 	compact, err := jwe.ParseCompact(text)
 	if err != nil {
-		return Inspection{Problem: err}
+		return Inspection{Reason: verdict.Malformed, Problem: err}
 	}
 	found := Inspection{Compact: compact}
 	if secret.IsZero() {
 		return found
 	}
 	k := key.Key{ID: key.ID(compact.Header().KeyID), State: key.Active, Custody: key.Material, Secret: secret}
-	found.Payload, err = i.cipher.Open(ctx, group.ID(""), k, compact)
-	switch {
-	case errors.Is(err, ports.ErrBadTag):
-		found.Problem = fmt.Errorf("the secret is not the one this token was sealed with, or the token was changed: %w", err)
-		return found
-	case err != nil:
-		found.Problem = fmt.Errorf("open: %w", err)
-		return found
-	}
-	found.Opened = true
-	if found.Claims, err = token.ParseClaims(found.Payload, i.chart); err != nil {
-		found.Problem = err
-		return found
-	}
 	now := i.clock.Now()
-	found.Left = found.Claims.ExpiresAt.Sub(now)
-	if err := found.Claims.ValidAt(now, 0); err != nil {
-		found.Problem = err
+	var content contents
+	found.Reason, found.Problem = i.examine(ctx, group.ID(""), &k, compact, now, &content)
+	found.Payload, found.Claims = content.payload, content.claims
+	found.Opened = content.payload != nil
+	switch {
+	case found.Reason == verdict.BadTag:
+		found.Problem = fmt.Errorf("the secret is not the one this token was sealed with, or the token was changed: %w", found.Problem)
+	case !found.Claims.ExpiresAt.IsZero():
+		found.Left = found.Claims.ExpiresAt.Sub(now)
+	}
+	if found.Problem == nil {
+		if found.Reason = verdict.OfUse(found.Claims, presented); found.Reason != "" {
+			found.Problem = fmt.Errorf("%w: %s", ErrMismatch, found.Reason)
+		}
 	}
 	return found
 }

@@ -15,6 +15,7 @@ import (
 	"embedseal/domain/key"
 	"embedseal/domain/secret"
 	"embedseal/domain/token"
+	"embedseal/domain/verdict"
 	"embedseal/ports"
 )
 
@@ -29,7 +30,7 @@ const (
 )
 
 func inspector() *app.Inspector {
-	return app.NewInspector(jose.New(), stopped{now()}, token.ChartClaim{})
+	return app.NewInspector(jose.New(), stopped{now()}, token.ChartClaim{}, 0)
 }
 
 func value(text string) key.Secret { return key.Secret{Text: secret.New(text)} }
@@ -46,7 +47,7 @@ func sealed(t *testing.T, claims string) string {
 
 func TestATokenOfAnotherLibraryIsTakenApart(t *testing.T) {
 	for _, text := range []string{longIV, normalIV} {
-		found := inspector().Inspect(t.Context(), text, value(peerKey))
+		found := inspector().Inspect(t.Context(), text, value(peerKey), verdict.Presented{})
 		if found.Problem != nil || !found.Opened || found.Compact.Header().KeyID != peerKid {
 			t.Fatalf("opened %t, kid %q: %v", found.Opened, found.Compact.Header().KeyID, found.Problem)
 		}
@@ -60,7 +61,7 @@ func TestATokenOfAnotherLibraryIsTakenApart(t *testing.T) {
 }
 
 func TestWithoutTheSecretTheTextIsJudgedAlone(t *testing.T) {
-	found := inspector().Inspect(t.Context(), longIV, key.Secret{})
+	found := inspector().Inspect(t.Context(), longIV, key.Secret{}, verdict.Presented{})
 	if found.Problem != nil || found.Opened || found.Payload != nil || found.Claims != (token.Claims{}) {
 		t.Errorf("opened %t, payload %q: %v", found.Opened, found.Payload, found.Problem)
 	}
@@ -95,7 +96,7 @@ func TestEachProblemIsNamed(t *testing.T) {
 		{"a good token", sealed(t, at(60)), value(canary), nil, true, 59*time.Second + 12345679},
 	} {
 		t.Run(tt.sentence, func(t *testing.T) {
-			found := inspector().Inspect(t.Context(), tt.text, tt.secret)
+			found := inspector().Inspect(t.Context(), tt.text, tt.secret, verdict.Presented{})
 			if !errors.Is(found.Problem, tt.problem) {
 				t.Errorf("the problem is %v, want %v", found.Problem, tt.problem)
 			}
@@ -117,7 +118,7 @@ func (closed) Open(context.Context, group.ID, key.Key, jwe.Compact) ([]byte, err
 }
 
 func TestACipherThatCannotOpenIsNotAWrongSecret(t *testing.T) {
-	found := app.NewInspector(closed{}, stopped{now()}, token.ChartClaim{}).Inspect(t.Context(), longIV, value(peerKey))
+	found := app.NewInspector(closed{}, stopped{now()}, token.ChartClaim{}, 0).Inspect(t.Context(), longIV, value(peerKey), verdict.Presented{})
 	if !errors.Is(found.Problem, ports.ErrCustody) || errors.Is(found.Problem, ports.ErrBadTag) || found.Opened {
 		t.Errorf("opened %t: %v, want %v", found.Opened, found.Problem, ports.ErrCustody)
 	}

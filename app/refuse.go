@@ -36,6 +36,8 @@ type Refusal struct {
 	// Group, KeyID and Target are what it was about, where that is known: ids as
 	// their constructors accept them. See [audit.Event].
 	Group, KeyID, Target string
+	// Fingerprint is of the token that was verified, where it could be opened.
+	Fingerprint token.Fingerprint
 	// Request is the mint request, once it passed its checks and was refused for
 	// what it asks.
 	Request token.Request
@@ -56,7 +58,7 @@ func (r *Refusals) event(call Call, by Actor, what Refusal) audit.Event {
 	}
 	event.Time, event.Code = r.clock.Now(), what.Code
 	event.Customer, event.Embed, event.Chart = what.Request.Customer(), what.Request.Embed(), what.Request.Chart()
-	event.Rules = rulesOf(what.Faults)
+	event.Rules, event.Fingerprint = rulesOf(what.Faults), what.Fingerprint
 	return event
 }
 

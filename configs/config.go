@@ -43,8 +43,10 @@ type Config struct {
 	Rate       Rate
 	Audit      Audit
 	ChartClaim token.ChartClaim
-	Log        Log
-	Client     Client
+	// Leeway is how far ahead the clock of whoever minted a token may be.
+	Leeway time.Duration
+	Log    Log
+	Client Client
 
 	// Warnings are sentences for the operator about what is allowed but unwise.
 	Warnings []string

@@ -183,6 +183,8 @@ func recordKeys() []Key {
 		row("token.chart_claim", token.DefaultChartClaim, single(Text, "1 to 32 of A-Z, a-z, 0-9, _ and -; not another claim's name", token.ParseChartClaim),
 			func(c *Config) *token.ChartClaim { return &c.ChartClaim },
 			"The claim that carries the id of a chart that is embedded alone."),
+		row("token.leeway", "30s", within(0, 10*time.Minute), func(c *Config) *time.Duration { return &c.Leeway },
+			"How far ahead the clock may be of whoever minted a token: iat and nbf may lie so far in the future. The end of a token's life has no leeway."),
 		row("log.level", "info", logLevel(), func(c *Config) *slog.Level { return &c.Log.Level },
 			"The least level that is logged."),
 		row("log.format", "text", oneOf("text", "json"), func(c *Config) *string { return &c.Log.Format },

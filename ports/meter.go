@@ -9,6 +9,10 @@ type Meter interface {
 	// problem, "granted", or "dry_run", and how long it took. It is safe for
 	// concurrent use.
 	Answered(code string, took time.Duration)
+	// Verified is told of each answer to a token that was presented: "active", the
+	// reason why it is not good (see domain/verdict), or the `code` of its problem, and
+	// how long it took. It is safe for concurrent use.
+	Verified(code string, took time.Duration)
 	// Administered is told of each answer of the administration API: the template
 	// of its route ("/admin/v1/groups/{group}"; empty where none matched, never the
 	// path that was asked for), the HTTP status, and how long it took. It is safe for

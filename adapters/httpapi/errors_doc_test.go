@@ -20,6 +20,7 @@ import (
 	"embedseal/domain/iso8601"
 	"embedseal/domain/strictjson"
 	"embedseal/domain/token"
+	"embedseal/domain/verdict"
 )
 
 // section is what stands between two marks of docs/errors.md.
@@ -126,6 +127,16 @@ func TestTheDocumentedFaultsAndRulesAreTheFaultsAndRules(t *testing.T) {
 		if diff := cmp.Diff(coded, documented); diff != "" {
 			t.Errorf("%s: -code +docs/errors.md:\n%s", name, diff)
 		}
+	}
+}
+
+func TestTheDocumentedReasonsAreTheReasons(t *testing.T) {
+	var documented []verdict.Reason
+	for _, row := range table(t, "reasons") {
+		documented = append(documented, verdict.Reason(strings.Trim(row[0], "`")))
+	}
+	if diff := cmp.Diff(verdict.Reasons(), documented); diff != "" {
+		t.Errorf("-code +docs/errors.md:\n%s", diff)
 	}
 }
 

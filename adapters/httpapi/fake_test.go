@@ -169,7 +169,18 @@ func (f faultyCipher) Open(context.Context, group.ID, key.Key, jwe.Compact) ([]b
 type meter struct {
 	mu           sync.Mutex
 	answers      map[string]int
+	verified     map[string]int
 	administered map[string]int
+}
+
+// Verified counts what was answered to tokens.
+func (m *meter) Verified(code string, _ time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.verified == nil {
+		m.verified = map[string]int{}
+	}
+	m.verified[code]++
 }
 
 func (m *meter) Answered(code string, _ time.Duration) {

@@ -199,7 +199,7 @@ func TestAnAddressBehindAProxyIsBelievedOfTrustedProxiesOnly(t *testing.T) {
 		s.want(t, 3, http.StatusUnauthorized, behind("192.0.2.77"))
 		s.want(t, 1, http.StatusTooManyRequests, behind("::ffff:192.0.2.77"))
 	})
-	if _, err := httpapi.New(httpapi.Config{TrustedProxies: []string{"proxy.example"}}, nil, nil, nil, nil, nil, nil, quiet()); err == nil {
+	if _, err := httpapi.New(httpapi.Config{TrustedProxies: []string{"proxy.example"}}, nil, nil, nil, nil, nil, nil, nil, quiet()); err == nil {
 		t.Error("a name is taken for a trusted proxy")
 	}
 }

@@ -23,15 +23,16 @@ type Server struct {
 	front
 	cfg      Config
 	minter   *app.Minter
+	verifier *app.Verifier
 	http     *http.Server
 	listener net.Listener
 }
 
 // New builds the server; [Server.Listen] and [Server.Serve] start it. The error
 // names a trusted proxy that is none.
-func New(cfg Config, auth *app.Authenticator, minter *app.Minter, refusals *app.Refusals,
+func New(cfg Config, auth *app.Authenticator, minter *app.Minter, verifier *app.Verifier, refusals *app.Refusals,
 	clock ports.Clock, random ports.Random, meter ports.Meter, log *slog.Logger) (*Server, error) {
-	s := &Server{front: newFront(cfg.Rate, auth, refusals, clock, random, meter, log), cfg: cfg, minter: minter}
+	s := &Server{front: newFront(cfg.Rate, auth, refusals, clock, random, meter, log), cfg: cfg, minter: minter, verifier: verifier}
 	handler, err := s.routes()
 	if err != nil {
 		return nil, err
@@ -96,6 +97,9 @@ func (s *Server) routes() (http.Handler, error) {
 		if len(s.cfg.BrowserOrigins) > 0 {
 			engine.OPTIONS(path, s.preflight)
 		}
+	}
+	for _, path := range []string{"/api/verify_jwt/", "/api/verify_jwt"} {
+		engine.POST(path, s.verify)
 	}
 	return engine, nil
 }

@@ -89,7 +89,7 @@ func TestATakenPortIsNamedWithWhatToDo(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 	addr := taken.Addr().String()
-	server, err := httpapi.New(httpapi.Config{Listen: addr}, nil, nil, nil, nil, nil, nil, quiet())
+	server, err := httpapi.New(httpapi.Config{Listen: addr}, nil, nil, nil, nil, nil, nil, nil, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestATakenPortIsNamedWithWhatToDo(t *testing.T) {
 
 func TestAnAddressThatIsNoneIsNamed(t *testing.T) {
 	for _, listen := range []string{"127.0.0.1:99999", "203.0.113.200:0", "nonsense"} {
-		server, err := httpapi.New(httpapi.Config{Listen: listen}, nil, nil, nil, nil, nil, nil, quiet())
+		server, err := httpapi.New(httpapi.Config{Listen: listen}, nil, nil, nil, nil, nil, nil, nil, quiet())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func TestAnAddressThatIsNoneIsNamed(t *testing.T) {
 }
 
 func TestServeNeedsAnAddressFirst(t *testing.T) {
-	server, err := httpapi.New(httpapi.Config{Listen: "127.0.0.1:0"}, nil, nil, nil, nil, nil, nil, quiet())
+	server, err := httpapi.New(httpapi.Config{Listen: "127.0.0.1:0"}, nil, nil, nil, nil, nil, nil, nil, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestServeNeedsAnAddressFirst(t *testing.T) {
 }
 
 func TestAServerToldToStopBeforeItBeganEndsWell(t *testing.T) {
-	server, err := httpapi.New(httpapi.Config{Listen: "127.0.0.1:0", ShutdownTimeout: time.Second}, nil, nil, nil, nil, nil, nil, quiet())
+	server, err := httpapi.New(httpapi.Config{Listen: "127.0.0.1:0", ShutdownTimeout: time.Second}, nil, nil, nil, nil, nil, nil, nil, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,6 +73,7 @@ type setup struct {
 	keys        ports.KeyStore
 	custody     ports.KeyCustody
 	cipher      ports.TokenCipher
+	revocations app.Revocations
 	audit       *recorder
 }
 
@@ -89,7 +90,7 @@ func open(t *testing.T, changes ...func(*setup)) *site {
 			},
 			policy: policy.Default(),
 			groups: memory.NewGroupStore(store), keys: memory.NewKeyStore(store),
-			custody: custody.NewLocal(entropy.System{}), cipher: jose.New(), audit: &recorder{},
+			custody: custody.NewLocal(entropy.System{}), cipher: jose.New(), audit: &recorder{}, revocations: app.NothingRevoked{},
 		},
 		clock: &clock{now: time.Date(2026, 1, 31, 10, 0, 0, 500e6, time.UTC)}, meter: &meter{answers: map[string]int{}}, logs: &logbook{},
 	}
@@ -102,10 +103,12 @@ func open(t *testing.T, changes ...func(*setup)) *site {
 
 	log := slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	recorded := app.NewChanges(s.audit, s.clock, entropy.System{}, httpapi.CodeOf)
+	refusals := app.NewRefusals(s.audit, s.clock)
 	defaults := app.NewDefaultKeys(s.keys, s.custody, recorded, s.clock, entropy.System{})
 	server, err := httpapi.New(s.config, app.NewAuthenticator(s.groups, app.NewLastUse(s.groups, s.clock), s.clock),
 		app.NewMinter(s.keys, defaults, s.cipher, s.audit, s.clock, s.chart),
-		app.NewRefusals(s.audit, s.clock), s.clock, entropy.System{}, s.meter, log)
+		app.NewVerifier(s.keys, s.cipher, s.revocations, refusals, s.clock, entropy.System{}, s.chart, app.Leeway(30*time.Second)),
+		refusals, s.clock, entropy.System{}, s.meter, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,9 @@ type Registry struct {
 	answers  *prometheus.CounterVec
 	granted  prometheus.Counter // of answers, looked up once
 	answered prometheus.Histogram
+	verified *prometheus.CounterVec
+	active   prometheus.Counter // of verified, looked up once
+	judged   prometheus.Histogram
 	calls    *prometheus.CounterVec
 	called   *prometheus.HistogramVec
 	records  *prometheus.CounterVec
@@ -35,8 +38,11 @@ type Registry struct {
 	handled      *prometheus.HistogramVec
 }
 
-// granted is the code of an answer with a token.
-const granted = "granted"
+// The codes of an answer with a token, and of one to a token that is good.
+const (
+	granted = "granted"
+	active  = "active"
+)
 
 // New returns a registry that knows nothing yet, but for the process and its
 // version.
@@ -50,6 +56,15 @@ func New(version string) *Registry {
 		answered: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "embedseal_mint_duration_seconds",
 			Help:    "How long an answer to a request for a token took.",
+			Buckets: prometheus.ExponentialBuckets(0.000_01, 4, 10),
+		}),
+		verified: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "embedseal_verify_answers_total",
+			Help: "Answers to tokens that were presented, by code: active, the reason why it is not good, or the code of docs/errors.md.",
+		}, []string{"code"}),
+		judged: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "embedseal_verify_duration_seconds",
+			Help:    "How long an answer to a token that was presented took.",
 			Buckets: prometheus.ExponentialBuckets(0.000_01, 4, 10),
 		}),
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -83,12 +98,12 @@ func New(version string) *Registry {
 	for _, method := range methods() { // from the start, so that the first one is an increase
 		r.calls.WithLabelValues(method, unreadable)
 	}
-	r.granted = r.answers.WithLabelValues(granted)
+	r.granted, r.active = r.answers.WithLabelValues(granted), r.verified.WithLabelValues(active)
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "embedseal_build_info", Help: "1, with the version of the build.",
 	}, []string{"version"})
 	info.WithLabelValues(version).Set(1)
-	r.registry.MustRegister(r.answers, r.answered, r.calls, r.called, r.records, r.recorded,
+	r.registry.MustRegister(r.answers, r.answered, r.verified, r.judged, r.calls, r.called, r.records, r.recorded,
 		r.administered, r.handled, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
@@ -107,6 +122,16 @@ func (r *Registry) Answered(code string, took time.Duration) {
 		r.answers.WithLabelValues(code).Inc()
 	}
 	r.answered.Observe(took.Seconds())
+}
+
+// Verified implements ports.Meter.
+func (r *Registry) Verified(code string, took time.Duration) {
+	if code == active {
+		r.active.Inc()
+	} else {
+		r.verified.WithLabelValues(code).Inc()
+	}
+	r.judged.Observe(took.Seconds())
 }
 
 // unmatched stands for every path that leads to no route.

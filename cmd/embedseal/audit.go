@@ -253,7 +253,7 @@ func auditOutcomes() []string { return []string{"granted", "refused", "failed", 
 // auditActions are what records can be of, for completion.
 func auditActions() []string {
 	return []string{
-		"mint", "mint_dry_run", "request", "read",
+		"mint", "mint_dry_run", "verify", "request", "read",
 		"create_group", "update_group", "update_policy", "delete_group",
 		"create_key", "import_key", "update_key", "set_default_key", "rotate_key", "retire_key", "disable_key", "enable_key", "destroy_key",
 		"reveal_key", "export_key",

@@ -76,7 +76,7 @@ func newBenchWith(b *testing.B, flags map[string]string, environ []string) bench
 	counted := m.Auditor(auditor)
 	made, err := bootstrap(b.Context(), dir, s, counted)
 	must(b, err)
-	run, err := newService(httpConfig(cfg), httpapi.AdminConfig{}, httpapi.OpsConfig{}, m.Handler(), m, s, counted, auditor, nil, cfg.ChartClaim, slog.New(slog.DiscardHandler))
+	run, err := newService(httpConfig(cfg), httpapi.AdminConfig{}, httpapi.OpsConfig{}, m.Handler(), m, s, counted, auditor, nil, cfg.ChartClaim, app.Leeway(cfg.Leeway), slog.New(slog.DiscardHandler))
 	must(b, err)
 	return bench{stores: s, auditor: counted, service: run, token: secret.New(made.APIToken), clock: wallClock{}}
 }

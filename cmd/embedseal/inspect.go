@@ -16,6 +16,7 @@ import (
 	"embedseal/domain/jwe"
 	"embedseal/domain/key"
 	"embedseal/domain/token"
+	"embedseal/domain/verdict"
 )
 
 // inspection is the answer of inspect.
@@ -50,7 +51,7 @@ func (p *program) inspectCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&secretFile, "secret-file", "", "file with the embed secret's 32-character value; - is standard input")
 	c.Flags().StringVar(&tokenFile, "token-file", "", "file with the token; - is standard input")
-	load := p.settings(c, "token.chart_claim")
+	load := p.settings(c, "token.chart_claim", "token.leeway")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return verb(func() error {
 			cfg, err := load()
@@ -61,7 +62,7 @@ func (p *program) inspectCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.showInspection(newInspector(cfg.ChartClaim).Inspect(c.Context(), text, secret))
+			return p.showInspection(newInspector(cfg.ChartClaim, app.Leeway(cfg.Leeway)).Inspect(c.Context(), text, secret, verdict.Presented{}))
 		})
 	}
 	return c

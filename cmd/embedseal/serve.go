@@ -131,7 +131,7 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 		log.Warn("there is no administration socket: its path would be longer than a socket takes; name another with admin.socket", "path", administered.Socket)
 		administered.Socket = ""
 	}
-	run, err := newService(httpConfig(cfg), administered, httpapi.OpsConfig{Listen: cfg.Ops.Listen}, m.Handler(), m, s, m.Auditor(auditor), auditor, components(s, auditlog.NewProbe(logAt)), cfg.ChartClaim, log)
+	run, err := newService(httpConfig(cfg), administered, httpapi.OpsConfig{Listen: cfg.Ops.Listen}, m.Handler(), m, s, m.Auditor(auditor), auditor, components(s, auditlog.NewProbe(logAt)), cfg.ChartClaim, app.Leeway(cfg.Leeway), log)
 	if err != nil {
 		return err
 	}

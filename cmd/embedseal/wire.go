@@ -24,7 +24,7 @@ func memoryStores() stores                                              { panic(
 func vaultStores(context.Context, vault.Config) (stores, func(), error) { panic(wire.Build(vaultSet)) }
 
 // newService joins the use-cases to whatever stores and auditor it is given.
-func newService(httpapi.Config, httpapi.AdminConfig, httpapi.OpsConfig, httpapi.MetricsHandler, ports.Meter, stores, ports.Auditor, ports.AuditReader, []app.Component, token.ChartClaim, *slog.Logger) (service, error) {
+func newService(httpapi.Config, httpapi.AdminConfig, httpapi.OpsConfig, httpapi.MetricsHandler, ports.Meter, stores, ports.Auditor, ports.AuditReader, []app.Component, token.ChartClaim, app.Leeway, *slog.Logger) (service, error) {
 	panic(wire.Build(fromStores, surroundings, useCases, governance, httpapi.New, httpapi.NewAdmin, httpapi.NewOps, wire.Struct(new(service), "*")))
 }
 
@@ -32,6 +32,6 @@ func newBootstrapper(stores, ports.Auditor) *app.Bootstrapper {
 	panic(wire.Build(wire.FieldsOf(new(stores), "Keys", "Groups", "Custody"), surroundings, changes, app.NewDefaultKeys, app.NewBootstrapper))
 }
 
-func newInspector(token.ChartClaim) *app.Inspector {
+func newInspector(token.ChartClaim, app.Leeway) *app.Inspector {
 	panic(wire.Build(surroundings, jose.New, wire.Bind(new(ports.TokenCipher), new(*jose.Cipher)), app.NewInspector))
 }

@@ -119,7 +119,7 @@ func vaultStores(contextContext context.Context, config vault.Config) (stores, f
 }
 
 // newService joins the use-cases to whatever stores and auditor it is given.
-func newService(config httpapi.Config, httpapiAdminConfig httpapi.AdminConfig, opsConfig httpapi.OpsConfig, metricsHandler httpapi.MetricsHandler, meter ports.Meter, mainStores stores, auditor ports.Auditor, auditReader ports.AuditReader, arg []app.Component, chartClaim token.ChartClaim, logger *slog.Logger) (service, error) {
+func newService(config httpapi.Config, httpapiAdminConfig httpapi.AdminConfig, opsConfig httpapi.OpsConfig, metricsHandler httpapi.MetricsHandler, meter ports.Meter, mainStores stores, auditor ports.Auditor, auditReader ports.AuditReader, arg []app.Component, chartClaim token.ChartClaim, leeway app.Leeway, logger *slog.Logger) (service, error) {
 	groupStore := mainStores.Groups
 	system := clock.System{}
 	lastUse := app.NewLastUse(groupStore, system)
@@ -132,8 +132,10 @@ func newService(config httpapi.Config, httpapiAdminConfig httpapi.AdminConfig, o
 	defaultKeys := app.NewDefaultKeys(keyStore, keyCustody, appChanges, system, entropySystem)
 	tokenCipher := mainStores.Cipher
 	minter := app.NewMinter(keyStore, defaultKeys, tokenCipher, auditor, system, chartClaim)
+	nothingRevoked := app.NothingRevoked{}
 	refusals := app.NewRefusals(auditor, system)
-	server, err := httpapi.New(config, authenticator, minter, refusals, system, entropySystem, meter, logger)
+	verifier := app.NewVerifier(keyStore, tokenCipher, nothingRevoked, refusals, system, entropySystem, chartClaim, leeway)
+	server, err := httpapi.New(config, authenticator, minter, verifier, refusals, system, entropySystem, meter, logger)
 	if err != nil {
 		return service{}, err
 	}
@@ -181,9 +183,9 @@ func newBootstrapper(mainStores stores, auditor ports.Auditor) *app.Bootstrapper
 	return bootstrapper
 }
 
-func newInspector(chartClaim token.ChartClaim) *app.Inspector {
+func newInspector(chartClaim token.ChartClaim, leeway app.Leeway) *app.Inspector {
 	cipher := jose.New()
 	system := clock.System{}
-	inspector := app.NewInspector(cipher, system, chartClaim)
+	inspector := app.NewInspector(cipher, system, chartClaim, leeway)
 	return inspector
 }

@@ -56,6 +56,7 @@ var (
 		wire.Struct(new(httpapi.Governance), "*"))
 	// changes are recorded with the code that their errors are answered with.
 	changes  = wire.NewSet(app.NewChanges, codes)
-	useCases = wire.NewSet(changes, app.NewKeys, app.NewSchedule, app.NewAuthenticator, app.NewLastUse, app.NewMinter, app.NewDefaultKeys, app.NewRefusals,
+	useCases = wire.NewSet(changes, app.NewKeys, app.NewSchedule, app.NewAuthenticator, app.NewLastUse, app.NewMinter, app.NewVerifier,
+		wire.Struct(new(app.NothingRevoked)), wire.Bind(new(app.Revocations), new(app.NothingRevoked)), app.NewDefaultKeys, app.NewRefusals,
 		app.NewBootstrapper, app.NewReadiness)
 )

@@ -20,6 +20,9 @@ const (
 	// ActionMintDryRun: it was asked what an embed token would hold, or why there
 	// would be none.
 	ActionMintDryRun Action = "mint_dry_run"
+	// ActionVerify: an embed token was presented to be judged. Of one that is good
+	// there is no record.
+	ActionVerify Action = "verify"
 
 	// What is done to a group.
 	ActionCreateGroup  Action = "create_group"
@@ -68,7 +71,7 @@ const (
 // records are on the disk before what they speak of.
 func (a Action) Changes() bool {
 	switch a {
-	case ActionMint, ActionRequest, ActionMintDryRun, ActionRead, ActionAuditVerify:
+	case ActionMint, ActionRequest, ActionMintDryRun, ActionVerify, ActionRead, ActionAuditVerify:
 		return false
 	default:
 		return true

@@ -5,7 +5,7 @@ import "slices"
 // Actions lists every action, in the order of the constants.
 func Actions() []Action {
 	return []Action{
-		ActionMint, ActionRequest, ActionMintDryRun,
+		ActionMint, ActionRequest, ActionMintDryRun, ActionVerify,
 		ActionCreateGroup, ActionUpdateGroup, ActionUpdatePolicy, ActionDeleteGroup,
 		ActionCreateKey, ActionImportKey, ActionUpdateKey, ActionDefaultKey, ActionRotateKey, ActionRetireKey,
 		ActionDisableKey, ActionEnableKey, ActionDestroyKey, ActionRevealKey, ActionExportKey,

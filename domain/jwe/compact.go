@@ -124,6 +124,9 @@ func (c Compact) EncodedHeader() string { return c.encodedHeader }
 // IV is 12 or 16 bytes. It is not to be changed; nor are the other parts.
 func (c Compact) IV() []byte { return c.bytes[:c.ivSize:c.ivSize] }
 
+// IsLongIV reports whether the IV has 16 bytes.
+func (c Compact) IsLongIV() bool { return c.ivSize == longIV }
+
 // Ciphertext is at least one byte.
 func (c Compact) Ciphertext() []byte {
 	end := max(len(c.bytes)-tagSize, c.ivSize)

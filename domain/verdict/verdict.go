@@ -53,15 +53,6 @@ func Reasons() []Reason {
 	}
 }
 
-// Presented is what a token came with. What is zero was not given, and is not
-// compared.
-type Presented struct {
-	// Origin is that of the page which embeds.
-	Origin token.Origin
-	// Embed and Chart are what the token is to open.
-	Embed, Chart string
-}
-
 // OfKey judges the key that a token names. Whether a key was found says the ring; a
 // destroyed one is as good as none.
 func OfKey(k key.Key, found bool, now time.Time) Reason {
