@@ -149,7 +149,7 @@ func (o *opening) examine(ctx context.Context, g group.ID, k *key.Key, compact j
 	c.payload, err = o.cipher.Open(ctx, g, *k, compact)
 	switch {
 	case errors.Is(err, ports.ErrBadTag):
-		return verdict.BadTag, err //nolint:wrapcheck // the callers have words of their own
+		return verdict.BadTag, err
 	case errors.Is(err, ports.ErrCustody) && k.Custody != key.Material && compact.IsLongIV():
 		// Only a key that somebody has in hand seals like that.
 		return verdict.BadTag, fmt.Errorf("%w: %w", ports.ErrBadTag, err)
@@ -160,7 +160,7 @@ func (o *opening) examine(ctx context.Context, g group.ID, k *key.Key, compact j
 		return verdict.Malformed, fmt.Errorf("read: %w", err)
 	}
 	if reason := verdict.OfTime(c.claims, now, o.leeway); reason != "" {
-		return reason, c.claims.ValidAt(now, o.leeway) //nolint:wrapcheck // the two sentinels of token
+		return reason, c.claims.ValidAt(now, o.leeway)
 	}
 	return "", nil
 }

@@ -145,6 +145,7 @@ func TestEveryKeyTakesEachLayerAndTheLaterGoesBefore(t *testing.T) {
 		"audit.max_bytes":           {"64KiB", "1MiB", "1024GiB"},
 		"audit.keep":                {"1", "0", "1000000"},
 		"token.chart_claim":         {"a", "b_c", "D-1"},
+		"token.leeway":              {"0s", "1m0s", "10m0s"},
 		"log.level":                 {"debug", "warn", "error"},
 		"log.format":                {"json", "text", "json"},
 		"server":                    {"https://a.example", "http://127.0.0.1", "https://[::1]:8/x"},

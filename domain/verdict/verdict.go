@@ -7,6 +7,7 @@
 package verdict
 
 import (
+	"errors"
 	"time"
 
 	"embedseal/domain/iso8601"
@@ -67,14 +68,14 @@ func OfKey(k key.Key, found bool, now time.Time) Reason {
 
 // OfTime judges when a token is good: see [token.Claims.ValidAt].
 func OfTime(c token.Claims, now time.Time, leeway time.Duration) Reason {
-	switch c.ValidAt(now, leeway) { //nolint:errorlint // it is one of the two, unwrapped
-	case nil:
+	err := c.ValidAt(now, leeway)
+	switch {
+	case err == nil:
 		return ""
-	case token.ErrExpired:
+	case errors.Is(err, token.ErrExpired):
 		return Expired
-	default:
-		return NotYetValid
 	}
+	return NotYetValid
 }
 
 // OfLife judges how long a token goes on: what is left of it may not be more than
