@@ -100,7 +100,7 @@ func (s *front) refuse(c *gin.Context, by app.Actor, what app.Refusal, err error
 	c.Abort()
 	f := translate(err)
 	if f.kind != kindAudit && !app.Recorded(err) {
-		what.Code, what.Faults = f.kind.code, f.faults
+		what.Code, what.Faults = f.code(), f.faults
 		if f.kind.status == http.StatusNotFound { // what nobody has may be a secret in the wrong place
 			what.KeyID, what.Target = "", ""
 			if !errors.Is(err, key.ErrUnknown) && !errors.Is(err, group.ErrUnknownToken) {
@@ -125,7 +125,7 @@ func (s *front) refuse(c *gin.Context, by app.Actor, what app.Refusal, err error
 // record records a failure; what a stranger can cause without end, once a second.
 func (s *front) record(c *gin.Context, by app.Actor, what app.Refusal, f *failure) error {
 	name := f.counted
-	if f.kind == kindNoToken || f.kind == kindBrowser {
+	if name == "" && (f.kind == kindNoToken || f.kind == kindBrowser) {
 		name = peer(c)
 	}
 	if name != "" {

@@ -19,6 +19,11 @@ func (s *front) authenticate(c *gin.Context, need apitoken.Scopes) (app.Caller, 
 	if err != nil {
 		return app.Caller{}, s.countFailure(c, err)
 	}
+	return s.authenticateText(c, text, need)
+}
+
+// authenticateText is authenticate for the text of an API token.
+func (s *front) authenticateText(c *gin.Context, text string, need apitoken.Scopes) (app.Caller, error) {
 	// A stranger who invents groups is refused before the backend is asked.
 	if s.auth.Asks(text) {
 		if wait := s.failures.spent(peer(c)); wait > 0 {
@@ -32,12 +37,14 @@ func (s *front) authenticate(c *gin.Context, need apitoken.Scopes) (app.Caller, 
 	if err != nil && !errors.Is(err, app.ErrScope) {
 		return app.Caller{}, err
 	}
-	name := string(caller.Group.ID) + "/" + caller.Token.ID
-	if wait := s.tokens.take(name); wait > 0 {
-		return caller, tooMany(c, wait, name)
+	if wait := s.tokens.take(nameOf(caller)); wait > 0 {
+		return caller, tooMany(c, wait, nameOf(caller))
 	}
 	return caller, err
 }
+
+// nameOf is what the requests of an API token are counted by.
+func nameOf(caller app.Caller) string { return string(caller.Group.ID) + "/" + caller.Token.ID }
 
 // presented is the API token of the request: `Explo-Authorization: Token …`, or
 // `Authorization: Bearer …`. Both may be sent if they say the same.

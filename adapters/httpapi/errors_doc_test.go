@@ -181,6 +181,7 @@ func TestTheDocumentedExampleIsWhatIsAnswered(t *testing.T) {
 func TestEveryCodeAndEveryFaultIsSeenInATest(t *testing.T) {
 	seen := map[string]bool{
 		"rate_limited": true, "audit_unavailable": true, "unreadable_body": true, // in limiter_test.go, failure_test.go, wire_test.go
+		"embed_refused": true, // in forwardauth_test.go
 	}
 	faults := map[string]bool{}
 	for _, r := range refusals() {

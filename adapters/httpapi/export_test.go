@@ -28,6 +28,15 @@ func Kinds() []KindRow {
 // DecodeDraft reads a request body without a server around it.
 func DecodeDraft(body []byte) (token.Draft, error) { return decodeDraft(body) }
 
+// EmbedToken is the embed token of a request that a proxy asks about.
+func EmbedToken(header http.Header, rest string) (string, error) { return embedToken(header, rest) }
+
+// What EmbedToken refuses with.
+var ErrNoEmbedToken, ErrUnclear = errNoEmbedToken, errUnclear
+
+// HeaderText is an id as the value of a header.
+func HeaderText(id string) string { return headerText(id) }
+
 // ListenSocket takes a unix socket without a server behind it.
 func ListenSocket(ctx context.Context, path string) (net.Listener, error) {
 	return listenSocket(ctx, path)

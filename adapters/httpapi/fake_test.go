@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -171,6 +172,7 @@ type meter struct {
 	answers      map[string]int
 	verified     map[string]int
 	administered map[string]int
+	forwarded    map[string]int
 }
 
 // Verified counts what was answered to tokens.
@@ -198,6 +200,23 @@ func (m *meter) Administered(route string, status int, _ time.Duration) {
 		m.administered = map[string]int{}
 	}
 	m.administered[fmt.Sprintf("%s %d", route, status)]++
+}
+
+// Forwarded counts under the outcome.
+func (m *meter) Forwarded(outcome string, _ time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.forwarded == nil {
+		m.forwarded = map[string]int{}
+	}
+	m.forwarded[outcome]++
+}
+
+// forwards is how many answers to proxies had each outcome.
+func (m *meter) forwards() map[string]int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.forwarded)
 }
 
 // count is how many answers had that code, and how many there were.

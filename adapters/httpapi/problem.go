@@ -41,6 +41,7 @@ var (
 	kindNoToken     = kind{"unauthenticated", http.StatusUnauthorized, "Unauthenticated", "a valid API token is required: send the header 'Explo-Authorization: Token <token>' or 'Authorization: Bearer <token>'"}
 	kindScope       = kind{"insufficient_scope", http.StatusForbidden, "Insufficient scope", "the API token may not do this"}
 	kindBrowser     = kind{"browser_refused", http.StatusForbidden, "Browser refused", "this request was sent by a browser; mint on your server, so that the API token never reaches a page"}
+	kindRefused     = kind{"embed_refused", http.StatusForbidden, "Refused", "this request may not pass"}
 	kindPolicy      = kind{"policy_refused", http.StatusForbidden, "Refused by policy", "the group's policy refuses the request; see errors"}
 	kindNotFound    = kind{"not_found", http.StatusNotFound, "Not found", "there is nothing at this path"}
 	kindUnknownKey  = kind{"unknown_key", http.StatusNotFound, "Unknown key", "no such key_id in this group"}
@@ -78,7 +79,7 @@ var (
 func kinds() []kind {
 	return []kind{
 		kindSyntax, kindUTF8, kindNotObject, kindDuplicate, kindTrailing, kindUnreadable, kindQuery, kindInvalid,
-		kindNoToken, kindScope, kindBrowser, kindPolicy, kindNotFound, kindUnknownKey, kindMethod,
+		kindNoToken, kindScope, kindBrowser, kindRefused, kindPolicy, kindNotFound, kindUnknownKey, kindMethod,
 		kindKeyInactive, kindNoDefault, kindConflict,
 		kindGroupExists, kindKeyExists, kindGroupInUse, kindKeyDefault, kindKeyPinned, kindKeyState, kindNotSafe, kindReplay, kindNoExport, kindLimit,
 		kindTag, kindTooLarge, kindMediaType, kindRate,
@@ -146,6 +147,16 @@ type failure struct {
 	// counted is who caused it, where one record stands for many: a flood must not
 	// fill the audit log.
 	counted string
+	// recorded is the code of the record, where the answer may not say as much.
+	recorded string
+}
+
+// code is what the failure is recorded as.
+func (f *failure) code() string {
+	if f.recorded != "" {
+		return f.recorded
+	}
+	return f.kind.code
 }
 
 // Error implements error.

@@ -101,6 +101,10 @@ func (s *Server) routes() (http.Handler, error) {
 	for _, path := range []string{"/api/verify_jwt/", "/api/verify_jwt"} {
 		engine.POST(path, s.verify)
 	}
+	for _, method := range forwardMethods() {
+		engine.Handle(method, forwardRoute, s.forwardAuth)
+		engine.Handle(method, forwardRoute+"/*original", s.forwardAuth)
+	}
 	return engine, nil
 }
 

@@ -22,17 +22,20 @@ var _ ports.Meter = (*Registry)(nil)
 
 // Registry holds every metric of the process.
 type Registry struct {
-	registry *prometheus.Registry
-	answers  *prometheus.CounterVec
-	granted  prometheus.Counter // of answers, looked up once
-	answered prometheus.Histogram
-	verified *prometheus.CounterVec
-	active   prometheus.Counter // of verified, looked up once
-	judged   prometheus.Histogram
-	calls    *prometheus.CounterVec
-	called   *prometheus.HistogramVec
-	records  *prometheus.CounterVec
-	recorded prometheus.Histogram
+	registry  *prometheus.Registry
+	answers   *prometheus.CounterVec
+	granted   prometheus.Counter // of answers, looked up once
+	answered  prometheus.Histogram
+	verified  *prometheus.CounterVec
+	active    prometheus.Counter // of verified, looked up once
+	judged    prometheus.Histogram
+	calls     *prometheus.CounterVec
+	called    *prometheus.HistogramVec
+	records   *prometheus.CounterVec
+	recorded  prometheus.Histogram
+	forwarded *prometheus.CounterVec
+	passed    prometheus.Counter // of forwarded, looked up once
+	asked     prometheus.Histogram
 	// administered is by route and status, handled by route.
 	administered *prometheus.CounterVec
 	handled      *prometheus.HistogramVec
@@ -85,6 +88,15 @@ func New(version string) *Registry {
 			Help:    "How long a record of the audit log took.",
 			Buckets: prometheus.ExponentialBuckets(0.000_001, 4, 10),
 		}),
+		forwarded: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "embedseal_forward_auth_answers_total",
+			Help: "Answers to proxies that ask whether a request may pass, by outcome: granted, or why not.",
+		}, []string{"outcome"}),
+		asked: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "embedseal_forward_auth_duration_seconds",
+			Help:    "How long an answer to a proxy took.",
+			Buckets: prometheus.ExponentialBuckets(0.000_01, 4, 10),
+		}),
 		administered: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "embedseal_admin_answers_total",
 			Help: "Answers of the administration API, by template of the route and HTTP status.",
@@ -99,11 +111,12 @@ func New(version string) *Registry {
 		r.calls.WithLabelValues(method, unreadable)
 	}
 	r.granted, r.active = r.answers.WithLabelValues(granted), r.verified.WithLabelValues(active)
+	r.passed = r.forwarded.WithLabelValues(granted)
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "embedseal_build_info", Help: "1, with the version of the build.",
 	}, []string{"version"})
 	info.WithLabelValues(version).Set(1)
-	r.registry.MustRegister(r.answers, r.answered, r.verified, r.judged, r.calls, r.called, r.records, r.recorded,
+	r.registry.MustRegister(r.answers, r.answered, r.verified, r.judged, r.forwarded, r.asked, r.calls, r.called, r.records, r.recorded,
 		r.administered, r.handled, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
@@ -132,6 +145,16 @@ func (r *Registry) Verified(code string, took time.Duration) {
 		r.verified.WithLabelValues(code).Inc()
 	}
 	r.judged.Observe(took.Seconds())
+}
+
+// Forwarded implements ports.Meter.
+func (r *Registry) Forwarded(outcome string, took time.Duration) {
+	if outcome == granted {
+		r.passed.Inc()
+	} else {
+		r.forwarded.WithLabelValues(outcome).Inc()
+	}
+	r.asked.Observe(took.Seconds())
 }
 
 // unmatched stands for every path that leads to no route.

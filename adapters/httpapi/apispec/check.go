@@ -72,7 +72,11 @@ func (s *Spec) find(on Listener, escaped string) (path, map[string]string, bool)
 		if !slices.Contains(p.listeners, on) {
 			continue
 		}
-		if v, ok := match(p.segments, got); ok && (values == nil || len(v) < len(values)) {
+		of := got
+		if p.subpaths && len(got) >= len(p.segments)-1 {
+			of = append(slices.Clone(got[:len(p.segments)-1]), "") // its last segment is empty
+		}
+		if v, ok := match(p.segments, of); ok && (values == nil || len(v) < len(values)) {
 			best, values = p, v
 		}
 	}

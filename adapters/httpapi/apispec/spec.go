@@ -35,6 +35,9 @@ type path struct {
 	segments   []string
 	listeners  []Listener
 	operations map[string]operation // by method
+	// subpaths says that everything below it is the same, and so is the path without
+	// the slash at its end (x-subpaths).
+	subpaths bool
 }
 
 type operation struct {
@@ -216,6 +219,16 @@ func (r *reader) spec() *Spec {
 				p.operations[method] = r.operation(n, shared)
 			}
 		}
+		// x-methods: those that are the same operation as get.
+		for _, method := range r.elements(item, "x-methods") {
+			name, _ := method.value.(string)
+			get, found := p.operations[http.MethodGet]
+			if !found {
+				r.fail(method, "there is no get to be the same as")
+			}
+			p.operations[strings.ToUpper(name)] = get
+		}
+		p.subpaths = r.truth(item, "x-subpaths")
 		s.paths = append(s.paths, p)
 	})
 	if len(s.paths) == 0 {
