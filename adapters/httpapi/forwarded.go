@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"iter"
 	"net/http"
 	"net/url"
 	"slices"
@@ -115,10 +116,12 @@ func (s *sighting) path(path string) {
 	token, is := framed(strict, func(name string) bool { return name == forwardedFolder })
 	for depth := 0; ; depth++ {
 		decoded := decodedOnce(path)
-		other, seen := framed(loosely(decoded), func(name string) bool { return strings.EqualFold(name, forwardedFolder) })
-		if seen != is || other != token {
-			s.unclear = true
-			return
+		for how := range readingsOf(decoded) {
+			other, seen := framed(how.read(decoded), func(name string) bool { return strings.EqualFold(name, forwardedFolder) })
+			if seen != is || other != token {
+				s.unclear = true
+				return
+			}
 		}
 		if decoded == path {
 			break
@@ -147,16 +150,42 @@ func framed(segments []string, folder func(string) bool) (token string, is bool)
 	return token, true
 }
 
-// loosely takes a path apart as servers do that want to please: backslashes
-// separate, parameters behind a semicolon are dropped, empty segments too, and dots
-// are followed.
-func loosely(path string) []string {
+// reading is how a server that wants to please takes a path apart. One that does
+// more of it may lose what another finds: all combinations are tried.
+type reading uint8
+
+const (
+	turned  reading = 1 << iota // backslashes separate
+	bared                       // parameters behind a semicolon are dropped
+	joined                      // empty segments are dropped
+	walked                      // dots are followed
+	allRead                     // how many combinations there are
+)
+
+// readingsOf are those that can differ on a path.
+func readingsOf(path string) iter.Seq[reading] {
+	plain := !strings.ContainsAny(path, `\;`) && !strings.Contains(path, "//") && !strings.Contains(path, "/.")
+	return func(yield func(reading) bool) {
+		for how := range allRead {
+			if !yield(how) || plain {
+				return
+			}
+		}
+	}
+}
+
+func (how reading) read(path string) []string {
+	if how&turned != 0 {
+		path = strings.ReplaceAll(path, `\`, "/")
+	}
 	var segments []string
-	for segment := range strings.SplitSeq(strings.ReplaceAll(path, `\`, "/"), "/") {
-		segment, _, _ = strings.Cut(segment, ";")
-		switch segment {
-		case "", ".":
-		case "..":
+	for segment := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
+		if how&bared != 0 {
+			segment, _, _ = strings.Cut(segment, ";")
+		}
+		switch {
+		case segment == "" && how&joined != 0, segment == "." && how&walked != 0:
+		case segment == ".." && how&walked != 0:
 			segments = segments[:max(len(segments)-1, 0)]
 		default:
 			segments = append(segments, segment)

@@ -31,7 +31,7 @@ func forwardedURIs() map[string]string {
 		"//iframe/A": unclear, "/./iframe/A": unclear, "/x/../iframe/A": unclear, "/../iframe/A": unclear, "/%2e/iframe/A": unclear,
 		"/x/%2e%2e/iframe/A": unclear, "/x%2f..%2fiframe/A": unclear, "/%2Fiframe/A": unclear, "/iframe%2FA": unclear, "/iframe%2fA/x": unclear,
 		"/%5Ciframe/A": unclear, `/\iframe/A`: unclear, `/iframe\A`: unclear, "/iframe%5CA": unclear, "/IFRAME/A": unclear, "/Iframe/A/": unclear,
-		"/iframe//A": unclear, "/iframe/./A": unclear, "/iframe/../iframe/A": unclear, "/iframe/B/../A": unclear, "/iframe/A/../../iframe/B": unclear,
+		"/iframe//A": unclear, `/iframe//A/x\..\..`: unclear, `/iframe//\`: unclear, "/iframe//A/x%5C..%5C..": unclear, "/iframe//A;/../..": unclear, "/;/..;/iframe/A": unclear, "/iframe/./A": unclear, "/iframe/../iframe/A": unclear, "/iframe/B/../A": unclear, "/iframe/A/../../iframe/B": unclear,
 		"/iframe/A/%2e%2e/B": unclear, "/iframe/A/..": unclear, "/iframe/A/../..": unclear, "/iframe/A;x=1": unclear, "/iframe;x/A": unclear,
 		"/iframe/A%3Bx": unclear, "/iframe/A%2Fb": unclear, "/%2569frame/A": unclear, "/%252569frame/A": unclear, "/iframe/%2541": unclear,
 		"/iframe%252FA": unclear, "/iframe/A/%252e%252e/B": unclear, "/;/iframe/A": unclear, "/;x/iframe/A": unclear, "/.;x/iframe/A": unclear,
