@@ -36,7 +36,7 @@ const probe = "doctor"
 // kv is a rule for the secrets of one kind below the prefix.
 func (b *Backend) kv(kind string, capabilities ...string) rule {
 	r := rule{path: b.cfg.Mount + "/" + kind + "/" + b.cfg.Prefix + "/*", capabilities: capabilities}
-	for _, folder := range []string{folderGroups, folderRings} {
+	for _, folder := range []string{folderGroups, folderRings, folderRevocations, folderRevoked} {
 		r.probes = append(r.probes, b.path(kind, folder, probe))
 	}
 	return r
@@ -73,9 +73,9 @@ func (b *Backend) needs() []need {
 	config := keys
 	config.probes, config.capabilities = []string{keys.probes[0] + "/config"}, []string{"update"}
 	return []need{
-		{use: UseMint, what: "read groups and rings", rule: b.kv("data", "read")},
+		{use: UseMint, what: "read groups, rings and revocations", rule: b.kv("data", "read")},
 		{use: UseMint, what: "keep the end of the audit log", rule: b.auditRule()},
-		{use: UseAdminister, what: "write groups and rings", rule: b.kv("data", "create", "update", "read")},
+		{use: UseAdminister, what: "write groups, rings and revocations", rule: b.kv("data", "create", "update", "read")},
 		{use: UseAdminister, what: "list groups", rule: pick(b.listRule(), "list")},
 		{use: UseAdminister, what: "delete groups and look at versions", rule: pick(b.metadataRule(), "read", "delete")},
 		{use: UseAdminister, what: "destroy earlier versions", rule: b.kv("destroy", "update")},

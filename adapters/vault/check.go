@@ -28,7 +28,7 @@ func (b *Backend) Check(ctx context.Context) error {
 
 func (b *Backend) look(ctx context.Context) error {
 	err := b.checkMount(ctx)
-	for _, folder := range []string{folderGroups, folderRings} {
+	for _, folder := range []string{folderGroups, folderRings, folderRevocations} {
 		if err == nil {
 			_, err = b.call(ctx, http.MethodGet, b.path("data", folder, probe), nil)
 		}

@@ -68,3 +68,20 @@ func TestAuditStore(t *testing.T) {
 		})
 	})
 }
+
+func TestRevocationStore(t *testing.T) {
+	eachSite(t, func(t *testing.T, s *site) {
+		o := opener{site: s}
+		both := func(b *vault.Backend) (ports.RevocationStore, ports.GroupStore) {
+			return vault.NewRevocationStore(b), vault.NewGroupStore(b)
+		}
+		porttest.RevocationStore(t, porttest.RevocationStores{
+			Open: func(t *testing.T) (ports.RevocationStore, ports.GroupStore) {
+				o.config, o.closing = patient(o.site.tokenConfig()), func() {}
+				return both(o.openBackend(t))
+			},
+			Reopen: func(t *testing.T) (ports.RevocationStore, ports.GroupStore) { return both(o.openBackend(t)) },
+			Many:   200,
+		})
+	})
+}

@@ -90,6 +90,9 @@ func (s *GroupStore) CreateGroup(ctx context.Context, g group.Group) error {
 		if unpurged != nil && !errors.Is(unpurged, ports.ErrNotPurged) {
 			return unpurged
 		}
+		if err := s.emptyLog(within, g.ID); err != nil {
+			return err
+		}
 		if _, err = s.b.put(within, folderGroups, g.ID, old, doc, false); err != nil {
 			return err
 		}
@@ -122,6 +125,19 @@ func (s *GroupStore) emptyRing(ctx context.Context, id group.ID) error {
 		return &refusal{err}
 	}
 	return s.b.putRing(ctx, id, old, doc, true)
+}
+
+// emptyLog removes the revocations that an earlier group left, if there still is no
+// group once its log was found not to be empty.
+func (s *GroupStore) emptyLog(ctx context.Context, id group.ID) error {
+	l, _, err := s.b.readLedger(ctx, id)
+	if err != nil || l.Seq == 0 {
+		return err
+	}
+	if _, err := s.absent(ctx, id); err != nil {
+		return err
+	}
+	return s.b.emptyLedger(ctx, id)
 }
 
 // UpdateGroup implements ports.GroupStore.
@@ -184,8 +200,18 @@ func (s *GroupStore) delete(ctx context.Context, id group.ID) error {
 			return err
 		}
 	}
-	if err := s.b.erase(ctx, folderGroups, id, old, ring.version > 0); err != nil {
-		if ring.version > 0 {
+	log, revoked, err := s.b.readLedger(ctx, id)
+	if err != nil {
+		return err
+	}
+	if revoked.version > 0 {
+		if err := s.b.erase(ctx, folderRevocations, id, revoked, ring.version > 0); err != nil {
+			return err
+		}
+	}
+	begun := ring.version > 0 || revoked.version > 0
+	if err := s.b.erase(ctx, folderGroups, id, old, begun); err != nil {
+		if begun {
 			return fmt.Errorf("%w: its keys are deleted, and the group may be or not: %s", ports.ErrUnknownOutcome, err.Error())
 		}
 		return err
@@ -193,6 +219,7 @@ func (s *GroupStore) delete(ctx context.Context, id group.ID) error {
 	// Whoever updated the ring while the group was deleted has made it anew. A
 	// group of that id that was made in the meantime keeps its own.
 	_ = s.emptyRing(ctx, id)
+	s.b.erasePages(ctx, id, log.Pages)
 	return nil
 }
 

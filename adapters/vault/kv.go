@@ -19,6 +19,9 @@ const (
 	folderGroups = "groups"
 	folderRings  = "rings"
 	folderAudit  = "audit"
+	// Ledgers of revocations, and their pages.
+	folderRevocations = "revocations"
+	folderRevoked     = "revoked"
 )
 
 const (

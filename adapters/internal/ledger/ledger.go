@@ -27,13 +27,16 @@ const (
 	entrySize = 320
 	// escaped is how many bytes of JSON one byte of a text becomes, at most.
 	escaped = 6
+	// maxDrops is how many dead pages go with one entry: where each costs a call, no
+	// entry waits for all of them.
+	maxDrops = 16
 	// MaxPages is how many pages a ledger lists: their lines are part of it.
 	MaxPages = 4096
 )
 
 // Ledger is the log of a group. Its slices are never changed in place.
 type Ledger struct {
-	// Log is the name of this log, drawn when its first entry came; empty before.
+	// Log is the name of this log, empty before its first entry.
 	Log string
 	// Seq is the number of the last entry, Pages and Tail have the living ones.
 	Seq   uint64
@@ -89,10 +92,15 @@ func (l Ledger) With(e revocation.Entry, room int, draw func() string) (Written,
 		w.Ledger.Log = draw()
 	}
 	now := e.CreatedAt
+	dead := 0
 	for _, p := range l.Pages {
-		if now.After(p.Dies.Add(revocation.Slack)) {
+		switch {
+		case !now.After(p.Dies.Add(revocation.Slack)):
+		case len(w.Dropped) < maxDrops:
 			w.Dropped = append(w.Dropped, p)
 			continue
+		default:
+			dead += p.Count
 		}
 		w.Ledger.Pages = append(w.Ledger.Pages, p)
 	}
@@ -102,7 +110,7 @@ func (l Ledger) With(e revocation.Entry, room int, draw func() string) (Written,
 			tail = append(tail, old)
 		}
 	}
-	if n := (Ledger{Pages: w.Ledger.Pages, Tail: tail}).Len(); n >= room {
+	if n := (Ledger{Pages: w.Ledger.Pages, Tail: tail}).Len() - dead; n >= room {
 		return Written{}, fmt.Errorf("%w: %d", revocation.ErrFull, n)
 	}
 	e.Seq = w.Ledger.Seq
@@ -185,7 +193,7 @@ var errLedger = errors.New("it contradicts itself")
 
 // Check refuses a ledger that [Ledger.With] does not make.
 func (l Ledger) Check() error {
-	if (l.Log == "") != (l.Seq == 0) || len(l.Pages) > MaxPages {
+	if l.Log == "" && l.Seq > 0 || len(l.Pages) > MaxPages {
 		return errLedger
 	}
 	last := uint64(0)
