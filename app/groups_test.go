@@ -41,7 +41,7 @@ func newOffice() *office {
 	changes := app.NewChanges(b.log, b.clock, b.random, func(error) string { return "some_code" })
 	defaults := app.NewDefaultKeys(b.stores, b.vault, changes, b.clock, b.random)
 	b.uses = app.NewLastUse(b.stores, b.clock)
-	b.groups = app.NewGroups(b.stores, b.stores, b.vault, defaults, changes, b.clock)
+	b.groups = app.NewGroups(b.stores, b.stores, b.vault, defaults, noneRevoked(), changes, b.clock)
 	b.tokens = app.NewTokens(b.stores, b.stores, changes, b.uses, b.clock, b.random)
 	b.auth = app.NewAuthenticator(b.stores, b.uses, b.clock)
 	return b
@@ -316,7 +316,7 @@ func (v vanishing) Groups(ctx context.Context) ([]group.ID, error) {
 func TestAGroupThatIsDeletedWhileOthersAreListedIsLeftOut(t *testing.T) {
 	b := newOffice()
 	b.make(t, "acme")
-	groups := app.NewGroups(vanishing{b.stores}, b.stores, b.vault, nil, nil, b.clock)
+	groups := app.NewGroups(vanishing{b.stores}, b.stores, b.vault, nil, noneRevoked(), nil, b.clock)
 	if views, _, err := groups.List(t.Context(), operator(), app.Page{}); err != nil || len(views) != 1 {
 		t.Errorf("listed are %+v (%v)", views, err)
 	}

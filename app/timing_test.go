@@ -42,7 +42,7 @@ func BenchmarkTimingGap(b *testing.B) {
 	}
 	local := cache.NewLocal(stores, stores)
 	auth := app.NewAuthenticator(local, app.NewLastUse(local, stopped{now()}), stopped{now()})
-	groups := app.NewGroups(local, local, nil, nil, nil, stopped{now()})
+	groups := app.NewGroups(local, local, nil, nil, noneRevoked(), nil, stopped{now()})
 	use := func(text string) func() error {
 		return func() error {
 			_, err := auth.Authenticate(b.Context(), text, apitoken.Mint, home())

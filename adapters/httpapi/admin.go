@@ -77,6 +77,7 @@ type Governance struct {
 	Groups    *app.Groups
 	Keys      *app.Keys
 	Tokens    *app.Tokens
+	Revoker   *app.Revoker
 	Auditing  *app.Auditing
 	Overviews *app.Overviews
 }
@@ -219,6 +220,9 @@ func (a *Admin) routes() []route {
 		{patch, oneToken, audit.ActionUpdateToken, app.ToWrite, a.updateToken, nil},
 		{remove, oneToken, audit.ActionRevokeToken, app.ToWrite, a.revokeToken, nil},
 		{post, oneToken + "/refresh", audit.ActionRefreshToken, app.ToWrite, a.refreshToken, nil},
+
+		{get, one + "/revocations", audit.ActionRead, app.ToRead, a.listRevocations, []string{limit, after}},
+		{post, one + "/revocations", audit.ActionRevoke, app.ToWrite, a.revoke, nil},
 
 		{get, "/admin/v1/audit/records", audit.ActionRead, 0, a.searchAudit, searchParameters()},
 		{post, "/admin/v1/audit/verify", audit.ActionAuditVerify, app.ToRead, a.verifyAudit, nil},

@@ -65,7 +65,7 @@ func govern(t *testing.T, changes ...func(*governed)) *governed {
 		t.Fatal(err)
 	}
 	s.config.Page = page.Handlers()
-	before := s.setup
+	before, revocations := s.setup, memory.NewRevocationStore(store)
 	for _, change := range changes {
 		change(s)
 	}
@@ -74,10 +74,12 @@ func govern(t *testing.T, changes ...func(*governed)) *governed {
 	uses := app.NewLastUse(s.groups, s.clock)
 	recorded := app.NewChanges(s.audit, s.clock, entropy.System{}, httpapi.CodeOf)
 	defaults := app.NewDefaultKeys(s.keys, s.custody, recorded, s.clock, entropy.System{})
+	revoked := app.NewRevoked(revocations, app.Freshness{}, s.clock)
 	use := httpapi.Governance{
-		Groups:    app.NewGroups(s.groups, s.keys, s.custody, defaults, recorded, s.clock),
+		Groups:    app.NewGroups(s.groups, s.keys, s.custody, defaults, revoked, recorded, s.clock),
 		Keys:      app.NewKeys(s.groups, s.keys, s.custody, recorded, s.clock, entropy.System{}, 0),
 		Tokens:    app.NewTokens(s.groups, s.keys, recorded, uses, s.clock, entropy.System{}),
+		Revoker:   app.NewRevoker(s.groups, s.keys, revocations, revoked, recorded, s.clock, entropy.System{}, 0),
 		Auditing:  app.NewAuditing(s.log, s.audit, s.clock),
 		Overviews: app.NewOverviews(s.groups),
 	}

@@ -12,6 +12,7 @@ import (
 	"embedseal/domain/key"
 	"embedseal/domain/policy"
 	"embedseal/domain/replay"
+	"embedseal/domain/revocation"
 	"embedseal/domain/strictjson"
 	"embedseal/domain/token"
 	"embedseal/ports"
@@ -104,6 +105,7 @@ func translations() []translation {
 		{ports.ErrExists, kindGroupExists},
 		{group.ErrUnknownToken, kindNotFound},
 		{group.ErrFull, kindLimit},
+		{revocation.ErrFull, kindLimit},
 		{key.ErrTaken, kindKeyExists},
 		{key.ErrFull, kindLimit},
 		{key.ErrIsDefault, kindKeyDefault},
@@ -198,7 +200,7 @@ func translate(err error) *failure {
 		}
 	}
 	// What the edge let pass, and a constructor further in did not.
-	for _, invalid := range []error{group.ErrInvalid, key.ErrInvalid, apitoken.ErrInvalid, iso8601.ErrOverflow} {
+	for _, invalid := range []error{group.ErrInvalid, key.ErrInvalid, apitoken.ErrInvalid, revocation.ErrInvalid, iso8601.ErrOverflow} {
 		if errors.Is(err, invalid) {
 			return &failure{kind: kindInvalid, faults: []token.Fault{{Field: notShown, Code: token.FaultMalformed, Detail: invalid.Error()}}, err: err}
 		}

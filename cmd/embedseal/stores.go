@@ -41,6 +41,10 @@ type stores struct {
 	Check   ports.Checker
 	// Audit keeps the key and the end of the audit log.
 	Audit ports.AuditStore
+	// Revocations keeps what was taken back, and Fresh says how old a copy of that may
+	// be.
+	Revocations ports.RevocationStore
+	Fresh       app.Freshness
 	// Stale is how long another process may act on what it read before a change.
 	Stale app.Staleness
 	// Reserve is nil where the store cannot be away without this process.
@@ -120,6 +124,7 @@ func openVault(ctx context.Context, cfg configs.Config, m *metrics.Registry) (st
 	remote := cache.NewRemote(s.Keys, s.Groups, cache.RemoteConfig(cfg.Cache), clock.System{})
 	s.Keys, s.Groups, s.Reserve = remote, remote, remote
 	s.Stale = app.Staleness(cfg.Cache.FreshFor + cfg.Cache.Grace)
+	s.Fresh = app.Freshness{Shared: true, FreshFor: cfg.Cache.FreshFor, Grace: cfg.Cache.Grace}
 	watch(m, remote)
 	s.Cipher = ciphers{material: jose.New(), transit: s.Cipher}
 	s.Custody = custodies{ofNew: cfg.Custody, material: custody.NewLocal(entropy.System{}), transit: s.Custody}

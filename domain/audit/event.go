@@ -50,6 +50,10 @@ const (
 	ActionRefreshToken Action = "refresh_token"
 	ActionRevokeToken  Action = "revoke_token"
 
+	// ActionRevoke: embed tokens were taken back: the one of Fingerprint, or all of
+	// Customer, for Embed or under KeyID that were issued up to IssuedAt.
+	ActionRevoke Action = "revoke"
+
 	// ActionRead: something was looked at, and refused; what is shown leaves no
 	// record.
 	ActionRead Action = "read"
@@ -116,14 +120,15 @@ type Event struct {
 	// Group, TokenID and KeyID are ids; TokenID names the API token of the
 	// caller.
 	Group, TokenID, KeyID string
-	// Target is the id of the API token that was acted on.
+	// Target is the id of the API token that was acted on, or of the revocation.
 	Target string
 	// Change joins the intent of a change and its outcome.
 	Change string
 	// Customer and Embed are recorded as sent, once they passed the checks of
 	// a request.
 	Customer, Embed, Chart string
-	// IssuedAt and ExpiresAt bound the life of the token that was minted.
+	// IssuedAt and ExpiresAt bound the life of the token that was minted. Of a
+	// revocation they are the last instant of issue that it takes back, and its end.
 	IssuedAt, ExpiresAt time.Time
 	Fingerprint         token.Fingerprint
 }

@@ -10,6 +10,7 @@ func Actions() []Action {
 		ActionCreateKey, ActionImportKey, ActionUpdateKey, ActionDefaultKey, ActionRotateKey, ActionRetireKey,
 		ActionDisableKey, ActionEnableKey, ActionDestroyKey, ActionRevealKey, ActionExportKey,
 		ActionCreateToken, ActionUpdateToken, ActionRefreshToken, ActionRevokeToken,
+		ActionRevoke,
 		ActionRead, ActionAuditVerify, ActionRevealAuditKey,
 		ActionAuditOpened, ActionAuditTorn, ActionAuditTruncated, ActionAuditPruned,
 	}

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"unicode/utf8"
 
 	"embedseal/domain/key"
 	"embedseal/domain/label"
@@ -39,7 +38,7 @@ const (
 	// Token: the one token of a fingerprint.
 	Token
 	// Customer, Embed and Key: every token of a customer, for an embed, or sealed
-	// with a key, that was issued at an instant or before.
+	// with a key, that was issued in a second or before.
 	Customer
 	Embed
 	Key
@@ -80,12 +79,12 @@ func ParseKind(name string) (Kind, error) {
 func ParseSubject(k Kind, s string) (string, error) {
 	switch k {
 	case Token:
-		if _, ok := fingerprint(s); !ok {
-			return "", fmt.Errorf("%w: a token's fingerprint has %d digits of lower-case hex", ErrInvalid, 2*len(token.Fingerprint{}))
+		if _, err := token.ParseFingerprint(s); err != nil {
+			return "", fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 	case Customer, Embed:
-		if s == "" || len(s) > token.MaxID || !utf8.ValidString(s) {
-			return "", fmt.Errorf("%w: an id has 1 to %d bytes of UTF-8", ErrInvalid, token.MaxID)
+		if s == "" || len(s) > token.MaxID || !token.Plain(s) {
+			return "", fmt.Errorf("%w: an id has 1 to %d bytes of UTF-8 without control characters", ErrInvalid, token.MaxID)
 		}
 	case Key:
 		if _, err := key.ParseID(s); err != nil {
@@ -95,17 +94,6 @@ func ParseSubject(k Kind, s string) (string, error) {
 		return "", fmt.Errorf("%w: there is no such kind", ErrInvalid)
 	}
 	return s, nil
-}
-
-// fingerprint reads what [token.Fingerprint.String] writes.
-func fingerprint(s string) (token.Fingerprint, bool) {
-	var f token.Fingerprint
-	raw, err := hex.DecodeString(s)
-	if err != nil || len(raw) != len(f) {
-		return f, false
-	}
-	copy(f[:], raw)
-	return f, f.String() == s && !f.IsZero()
 }
 
 // ID names an entry within its group: 16 digits of lower-case hex.
@@ -132,7 +120,7 @@ type Entry struct {
 	Kind Kind
 	// Subject is what [ParseSubject] accepts for the kind.
 	Subject string
-	// Before is the last instant of issue that is revoked; zero for a token, and
+	// Before is the last second of issue that is revoked; zero for a token, and
 	// only there. A token that does not say when it was issued counts as issued
 	// before.
 	Before time.Time
@@ -191,10 +179,10 @@ func (e Entry) Covers(f token.Fingerprint, c token.Claims, keyID key.ID) bool {
 	return false
 }
 
-// issuedBy reports whether a token was issued at that instant or before, as far as
-// it says.
-func issuedBy(c token.Claims, instant time.Time) bool {
-	return c.IssuedAt.IsZero() || !c.IssuedAt.After(instant)
+// issuedBy reports whether a token was issued in that second or before, as far as it
+// says: ours say no more than the second.
+func issuedBy(c token.Claims, second time.Time) bool {
+	return c.IssuedAt.IsZero() || !c.IssuedAt.Truncate(time.Second).After(second)
 }
 
 // Slack is how long an entry is kept beyond its end: for clocks that differ.

@@ -52,7 +52,7 @@ func (s *Set) add(e Entry) {
 	}
 	_, _ = hex.Decode(h.id[:], []byte(e.ID))
 	if e.Kind == Token {
-		h.fingerprint, _ = fingerprint(e.Subject)
+		h.fingerprint, _ = token.ParseFingerprint(e.Subject)
 		if s.tokens == nil {
 			s.tokens = make(map[token.Fingerprint]uint32)
 		}

@@ -3,6 +3,7 @@ package token
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 
 	"embedseal/domain/jwe"
 )
@@ -20,6 +21,19 @@ func FingerprintOfSealed(text []byte) Fingerprint { return sha256.Sum256(text) }
 
 // String is the fingerprint in lower-case hex.
 func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
+
+// ParseFingerprint is the inverse of [Fingerprint.String]. No error repeats the text.
+func ParseFingerprint(text string) (Fingerprint, error) {
+	var f Fingerprint
+	raw, err := hex.DecodeString(text)
+	if err == nil && len(raw) == len(f) {
+		copy(f[:], raw)
+	}
+	if f.IsZero() || f.String() != text {
+		return Fingerprint{}, fmt.Errorf("a fingerprint has %d digits of lower-case hex", 2*len(f))
+	}
+	return f, nil
+}
 
 // IsZero reports whether there is no fingerprint.
 func (f Fingerprint) IsZero() bool { return f == Fingerprint{} }

@@ -84,7 +84,7 @@ func everyEntry(t *testing.T) []revocation.Entry {
 		subject string
 	}{
 		{revocation.Customer, `Röhren & <Söhne> "1"` + "\u2028\\"},
-		{revocation.Customer, strings.Repeat("\x01", token.MaxID)},
+		{revocation.Customer, strings.Repeat("<", token.MaxID)},
 		{revocation.Embed, strings.Repeat("&", token.MaxID)},
 		{revocation.Key, "aa111111-1a11-111a-aa11-1aaaa11a1a11"},
 	} {
