@@ -25,6 +25,8 @@ func acceptable(method, path string) string {
 	switch {
 	case method == http.MethodPost && strings.HasSuffix(path, "/tokens"):
 		return `{"name":"x","scopes":["mint"]}`
+	case method == http.MethodPost && strings.HasSuffix(path, "/revocations"):
+		return `{"kind":"customer","subject":"x"}`
 	case method == http.MethodPatch || method == http.MethodPut || method == http.MethodPost && !strings.Contains(path, "{key}"):
 		return `{}`
 	}

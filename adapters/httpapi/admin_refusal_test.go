@@ -64,6 +64,17 @@ func adminRefusals() []adminRefusal {
 		{name: "an idempotency key that is empty", method: "POST", path: acme + "/rotate", body: `{}`, headers: []string{"Idempotency-Key: "}, status: 400, code: "invalid_request", fields: []string{"Idempotency-Key:malformed"}, action: audit.ActionRotateKey},
 		{name: "an idempotency key that is too long", method: "POST", path: acme + "/rotate", body: `{}`, headers: []string{"Idempotency-Key: " + strings.Repeat("x", 129)}, status: 400, code: "invalid_request", fields: []string{"Idempotency-Key:malformed"}, action: audit.ActionRotateKey},
 		{name: "two idempotency keys", method: "POST", path: acme + "/rotate", body: `{}`, headers: []string{"Idempotency-Key: a", "Idempotency-Key: a"}, status: 400, code: "invalid_request", fields: []string{"Idempotency-Key:malformed"}, action: audit.ActionRotateKey},
+		{name: "a read-only token revokes", method: "POST", path: revocations, body: `{"kind":"customer","subject":"x"}`, as: "ro", status: 403, code: "insufficient_scope", action: audit.ActionRevoke},
+		{name: "nothing is said of what to revoke", method: "POST", path: revocations, body: `{}`, status: 400, code: "invalid_request", fields: []string{"kind:required", "subject:required"}, action: audit.ActionRevoke},
+		{name: "a kind of revocation that there is not", method: "POST", path: revocations, body: `{"kind":"origin","subject":"x"}`, status: 400, code: "invalid_request", fields: []string{"kind:unknown_value"}, action: audit.ActionRevoke},
+		{name: "a fingerprint in upper case", method: "POST", path: revocations, body: `{"kind":"token","subject":"` + strings.Repeat("AB", 32) + `"}`, status: 400, code: "invalid_request", fields: []string{"subject:malformed"}, action: audit.ActionRevoke},
+		{name: "an API token in the place of a customer", method: "POST", path: revocations, body: `{"kind":"customer","subject":"` + apiToken("acme", "rw") + `"}`, status: 400, code: "invalid_request", fields: []string{"subject:malformed"}, action: audit.ActionRevoke},
+		{name: "a customer with a control character", method: "POST", path: revocations, body: `{"kind":"customer","subject":"a\u0007"}`, status: 400, code: "invalid_request", fields: []string{"subject:malformed"}, action: audit.ActionRevoke},
+		{name: "a key that the group has not is revoked", method: "POST", path: revocations, body: `{"kind":"key","subject":"nobody"}`, status: 400, code: "invalid_request", fields: []string{"subject:unknown_value"}, action: audit.ActionRevoke},
+		{name: "what was issued in the future is revoked", method: "POST", path: revocations, body: `{"kind":"embed","subject":"x","before":"2026-01-31T10:00:01Z"}`, status: 400, code: "invalid_request", fields: []string{"before:malformed"}, action: audit.ActionRevoke},
+		{name: "one token is revoked up to an instant", method: "POST", path: revocations, body: `{"kind":"token","subject":"` + strings.Repeat("ab", 32) + `","before":"2026-01-31T09:00:00Z"}`, status: 400, code: "invalid_request", fields: []string{"before:malformed"}, action: audit.ActionRevoke},
+		{name: "an instant before there were any", method: "POST", path: revocations, body: `{"kind":"embed","subject":"x","before":"1969-01-31T09:00:00Z"}`, status: 400, code: "invalid_request", fields: []string{"before:malformed"}, action: audit.ActionRevoke},
+		{name: "a page of revocations after what is not there", method: "GET", path: revocations + "?after=0000000000000000", status: 400, code: "invalid_request", fields: []string{"after:malformed"}, action: audit.ActionRead},
 	})
 }
 
