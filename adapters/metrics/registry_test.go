@@ -221,3 +221,11 @@ func TestTheDocumentationNamesEveryMetric(t *testing.T) {
 		t.Errorf("docs/metrics.md has %q, the program %q", documented, there)
 	}
 }
+
+func TestRevocationsAreReadWhenSomebodyAsks(t *testing.T) {
+	r := metrics.New("v1")
+	var held []metrics.Revocations
+	r.WatchRevocations(func() []metrics.Revocations { return held })
+	held = []metrics.Revocations{{Group: "acme", Entries: 3, Asked: time.Unix(1795000000, 500e6)}}
+	want(t, scraped(t, r), `embedseal_revocations{group="acme"} 3`, `embedseal_revocations_read_timestamp_seconds{group="acme"} 1.7950000005e+09`)
+}

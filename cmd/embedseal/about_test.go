@@ -79,7 +79,7 @@ func TestTheManualHasAPageForEveryVerb(t *testing.T) {
 	if o := run(t, "man").want(t, exitOK); !strings.Contains(o.stdout, "Exit codes") {
 		t.Errorf("the page of the command has no exit codes")
 	}
-	parents := 6 // config, group, group policy, key, token, audit
+	parents := 7 // config, group, group policy, key, token, revoke, audit
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != len(verbs())+parents+1 {
 		t.Errorf("%d pages, %v", len(entries), err)
 	}

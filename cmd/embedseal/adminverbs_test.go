@@ -31,6 +31,8 @@ const (
 	tokenPath = "/groups/acme/tokens/5f3a9c0d1e2b4a67"
 	exampleID = "aa111111-1a11-111a-aa11-1aaaa11a1a11"
 	tokenID   = "5f3a9c0d1e2b4a67"
+
+	fingerprintID = "b8c3bdcf8f64a845c6b7101c2073186ad308f3a0334aac31fb985ac757128849"
 )
 
 func adminCases() map[string]adminCase {
@@ -127,6 +129,20 @@ func adminCases() map[string]adminCase {
 			says: []string{"Text before  good until 2026-02-01T10:30:00Z (", "Text         ems_acme_"},
 		},
 		"token revoke": {args: []string{tokenID, "--group", "acme", "--yes"}, asks: "DELETE " + tokenPath, example: "Deleted", says: []string{"The API token " + tokenID + " is revoked.\n"}},
+		"revoke token": {
+			args: []string{fingerprintID, "--group", "acme", "--note", "n", "--yes"}, asks: "POST /groups/acme/revocations",
+			sends: `{"kind":"token","subject":"` + fingerprintID + `","note":"n"}`, example: "RevocationMade", replays: true, says: []string{"Revocation ", "1f2e3d4c5b6a7988\n"},
+		},
+		"revoke customer": {
+			args: []string{"customer_1", "--group", "acme", "--before", "2026-01-31T10:00:00Z", "--note", "has left", "--yes"}, asks: "POST /groups/acme/revocations",
+			sends:   `{"kind":"customer","subject":"customer_1","before":"2026-01-31T10:00:00Z","note":"has left"}`,
+			example: "RevocationMade", replays: true, says: []string{"customer customer_1\n", "2026-01-31T10:00:00Z (", "2026-03-02T11:00:06Z (", "has left\n"},
+		},
+		"revoke embed": {args: []string{"abcde", "--yes"}, asks: "POST /groups/default/revocations", sends: `{"kind":"embed","subject":"abcde"}`, example: "RevocationMade", replays: true},
+		"revoke key":   {args: []string{exampleID, "--yes"}, asks: "POST /groups/default/revocations", sends: `{"kind":"key","subject":"` + exampleID + `"}`, example: "RevocationMade", replays: true},
+		"revoke list": {args: []string{"--group", "acme", "--limit", "7"}, asks: "GET /groups/acme/revocations?limit=7", example: "RevocationList", says: []string{
+			"ID                KIND      SUBJECT     ISSUED UNTIL ", "1f2e3d4c5b6a7988  customer  customer_1  2026-01-31T10:00:00Z (", "has left\n",
+		}},
 		"audit tail": {args: []string{"-n", "3"}, asks: "GET /audit/records?last=3", example: "AuditList", says: []string{
 			"2026-01-31T10:00:00.123456Z  #1234    granted  mint           ", "customer=customer_1 embed=abcde",
 		}},
@@ -144,7 +160,7 @@ func adminCases() map[string]adminCase {
 // status is that of an answer, by its name in the document.
 func statusOf(example string) int {
 	switch example {
-	case "GroupMade", "KeyMade", "TokenMade", "Rotated":
+	case "GroupMade", "KeyMade", "TokenMade", "Rotated", "RevocationMade":
 		return http.StatusCreated
 	case "Deleted":
 		return http.StatusNoContent

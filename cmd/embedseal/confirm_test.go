@@ -19,6 +19,7 @@ func destructive() map[string]struct {
 		shows []string
 		does  string
 	}
+	const revokes = "POST /admin/v1/groups/default/revocations"
 	return map[string]verb{
 		"group delete": {[]string{"acme"}, []string{"The group production (Production) will be deleted with its embed secrets (2) and API tokens (1). This cannot be undone."}, "DELETE /admin/v1/groups/acme"},
 		"key destroy": {[]string{"k"}, []string{
@@ -29,6 +30,10 @@ func destructive() map[string]struct {
 		"key reveal":   {[]string{"k"}, []string{"The value of the embed secret " + exampleID + " (web shop) of the group default will stand on this terminal"}, "POST /admin/v1/groups/default/keys/k/reveal"},
 		"key export":   {[]string{"k"}, []string{"will stand on this terminal, and that it was shown will stand in the audit log."}, "GET /admin/v1/groups/default/keys/k/jwk"},
 		"token revoke": {[]string{"t"}, []string{"The API token " + tokenID + " (web shop) of the group default will be revoked; it was last used in the hour of 2026-02-01T09:00:00Z", "This cannot be undone."}, "DELETE /admin/v1/groups/default/tokens/t"},
+		"revoke token": {[]string{fingerprintID}, []string{"In the group default, the token of the fingerprint " + fingerprintID + " is refused from the next request on. This cannot be undone."}, revokes},
+		"revoke customer": {[]string{"a b\u202e"}, []string{`In the group default, every token of the customer "a b\u202e" that was issued until now is refused from the next request on. This cannot be undone.`}, revokes},
+		"revoke embed":    {[]string{"abcde", "--before", "2026-01-31T10:00:00Z"}, []string{"every token for the embed abcde that was issued up to 2026-01-31T10:00:00Z is refused"}, revokes},
+		"revoke key":      {[]string{"k"}, []string{"every token under the key k that was issued until now is refused"}, revokes},
 		"audit key":    {nil, []string{"whoever has it can forge records"}, "GET /admin/v1/audit/key"},
 	}
 }
@@ -41,6 +46,8 @@ func ofPath(documented map[string]string) http.HandlerFunc {
 			sayJSON(w, http.StatusOK, documented["Revealed"])
 		case strings.HasSuffix(path, "/jwk"):
 			sayJSON(w, http.StatusOK, documented["JWK"])
+		case strings.HasSuffix(path, "/revocations"):
+			sayJSON(w, http.StatusCreated, documented["RevocationMade"])
 		case strings.HasSuffix(path, "/audit/key"):
 			sayJSON(w, http.StatusOK, documented["AuditKey"])
 		case strings.Contains(path, "/keys/"):

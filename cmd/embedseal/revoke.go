@@ -36,7 +36,7 @@ func (p *program) revokeCommand() *cobra.Command {
 		p.revokeAllCommand("embed", "Take back every token for a dashboard or report builder", "The dashboard showed too much",
 			"abcde", "every token for the embed %s"),
 		p.revokeAllCommand("key", "Take back every token that was sealed with a key", "The backend that used this key was broken into",
-			"aa111111-1a11-111a-aa11-1aaaa11a1a11", "every token that was sealed with the key %s"),
+			"aa111111-1a11-111a-aa11-1aaaa11a1a11", "every token under the key %s"),
 		p.revokeListCommand())
 }
 

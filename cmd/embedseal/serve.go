@@ -34,6 +34,7 @@ type service struct {
 	Uses         *app.LastUse
 	Schedule     *app.Schedule
 	Refusals     *app.Refusals
+	Revoked      *app.Revoked
 }
 
 func (p *program) serveCommand() *cobra.Command {
@@ -203,6 +204,13 @@ func (s service) measure(m *metrics.Registry) {
 				all = append(all, metrics.LimitCounts{Listener: listener, Kind: l.Kind, Allowed: l.Allowed, Refused: l.Refused,
 					Buckets: l.Buckets, MaxBuckets: l.MaxBuckets})
 			}
+		}
+		return all
+	})
+	m.WatchRevocations(func() []metrics.Revocations {
+		var all []metrics.Revocations
+		for _, held := range s.Revoked.Held() {
+			all = append(all, metrics.Revocations{Group: string(held.Group), Entries: held.Entries, Asked: held.Asked})
 		}
 		return all
 	})

@@ -178,6 +178,7 @@ func newService(config httpapi.Config, httpapiAdminConfig httpapi.AdminConfig, o
 		Uses:         lastUse,
 		Schedule:     schedule,
 		Refusals:     refusals,
+		Revoked:      revoked,
 	}
 	return mainService, nil
 }
