@@ -38,12 +38,12 @@ func TestEachKindOfRevocationTakesBackWhatItNames(t *testing.T) {
 	later, silent, other := mine, mine, mine
 	later.IssuedAt, silent.IssuedAt = issued.Add(2*time.Minute), time.Time{}
 	other.Customer, other.Embed = "customer_2", "fghij"
-	print := token.Fingerprint{1, 2, 3}
+	leaked := token.Fingerprint{1, 2, 3}
 	for _, c := range []struct {
 		n                      app.NewRevocation
 		later, silent, another bool // whether the same of another time, of none, and another token is taken back
 	}{
-		{app.NewRevocation{Kind: revocation.Token, Subject: print.String()}, true, true, false},
+		{app.NewRevocation{Kind: revocation.Token, Subject: leaked.String()}, true, true, false},
 		{app.NewRevocation{Kind: revocation.Customer, Subject: "customer_1"}, false, true, false},
 		{app.NewRevocation{Kind: revocation.Embed, Subject: "abcde"}, false, true, false},
 		{app.NewRevocation{Kind: revocation.Key, Subject: "key-1"}, false, true, true},
@@ -58,13 +58,13 @@ func TestEachKindOfRevocationTakesBackWhatItNames(t *testing.T) {
 				f    token.Fingerprint
 				c    token.Claims
 				want bool
-			}{{print, mine, true}, {print, later, c.later}, {print, silent, c.silent}, {token.Fingerprint{9}, other, c.another}} {
+			}{{leaked, mine, true}, {leaked, later, c.later}, {leaked, silent, c.silent}, {token.Fingerprint{9}, other, c.another}} {
 				got, err := p.revoked.Revoked(t.Context(), "acme", asked.f, asked.c, "key-1")
 				if err != nil || got != asked.want {
 					t.Errorf("%+v: revoked is %t (%v), want %t", asked.c, got, err, asked.want)
 				}
 			}
-			if got, err := p.revoked.Revoked(t.Context(), "globex", print, mine, "key-1"); got || err != nil {
+			if got, err := p.revoked.Revoked(t.Context(), "globex", leaked, mine, "key-1"); got || err != nil {
 				t.Errorf("in another group it is %t (%v)", got, err)
 			}
 		})
@@ -89,12 +89,12 @@ func TestARevocationIsRecordedBeforeAndAfter(t *testing.T) {
 	store := withGroup(t)
 	withKey(t, store, "key-1")
 	p := newProcess(t, store, newMoving(), app.Freshness{})
-	print := token.Fingerprint{7}
+	leaked := token.Fingerprint{7}
 	for _, c := range []struct {
 		n    app.NewRevocation
 		want audit.Event
 	}{
-		{app.NewRevocation{Kind: revocation.Token, Subject: print.String()}, audit.Event{Fingerprint: print}},
+		{app.NewRevocation{Kind: revocation.Token, Subject: leaked.String()}, audit.Event{Fingerprint: leaked}},
 		{app.NewRevocation{Kind: revocation.Customer, Subject: "c"}, audit.Event{Customer: "c"}},
 		{app.NewRevocation{Kind: revocation.Embed, Subject: "e"}, audit.Event{Embed: "e"}},
 		{app.NewRevocation{Kind: revocation.Key, Subject: "key-1"}, audit.Event{KeyID: "key-1"}},

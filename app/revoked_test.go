@@ -13,7 +13,6 @@ import (
 	"embedseal/adapters/memory"
 	"embedseal/app"
 	"embedseal/domain/group"
-	"embedseal/domain/key"
 	"embedseal/domain/policy"
 	"embedseal/domain/revocation"
 	"embedseal/domain/token"
@@ -352,52 +351,4 @@ func TestEntriesThatHaveDiedLeaveTheCopy(t *testing.T) {
 	if held := p.revoked.Held(); len(held) != 1 || held[0].Entries != 0 {
 		t.Errorf("it holds %+v", held)
 	}
-}
-
-func BenchmarkAskedForEachToken(b *testing.B) {
-	for _, n := range []int{0, revocation.MaxEntries} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			r := app.NewRevoked(&manyRevoked{n: n}, app.Freshness{}, stopped{now()})
-			c := token.Claims{Customer: "customer_1", Embed: "abcde", IssuedAt: now()}
-			for err := ports.ErrUnavailable; err != nil; { // until all was read
-				_, err = r.Revoked(b.Context(), "acme", token.Fingerprint{}, c, "key-1")
-			}
-			b.ResetTimer()
-			b.RunParallel(func(pb *testing.PB) {
-				f := token.Fingerprint{9}
-				for pb.Next() {
-					f[1]++
-					if revoked, err := r.Revoked(b.Context(), "acme", f, c, key.ID("key-1")); revoked || err != nil {
-						b.Error(revoked, err)
-					}
-				}
-			})
-		})
-	}
-}
-
-// manyRevoked is a log of n entries.
-type manyRevoked struct {
-	ports.RevocationStore
-	n int
-}
-
-func (m *manyRevoked) Changes(_ context.Context, _ group.ID, since revocation.Cursor) (revocation.Changes, error) {
-	const step = 10_000
-	c := revocation.Changes{Anew: since == revocation.Cursor{}, Next: revocation.Cursor{Log: "log", Seq: since.Seq}}
-	for len(c.Entries) < step && c.Next.Seq < uint64(m.n) { //nolint:gosec // not negative
-		c.Next.Seq++
-		id := [8]byte{byte(c.Next.Seq), byte(c.Next.Seq >> 8), byte(c.Next.Seq >> 16)}
-		e := revocation.Entry{
-			Seq: c.Next.Seq, ID: revocation.NewID(id), Kind: revocation.Token,
-			Subject:   token.FingerprintOfSealed(id[:]).String(),
-			CreatedAt: now().Truncate(time.Second), ExpiresAt: now().Truncate(time.Second).Add(time.Hour),
-		}
-		if c.Next.Seq%2 == 0 {
-			e.Kind, e.Subject, e.Before = revocation.Customer, fmt.Sprint("customer-", c.Next.Seq), e.CreatedAt
-		}
-		c.Entries = append(c.Entries, e)
-	}
-	c.More = c.Next.Seq < uint64(m.n) //nolint:gosec // not negative
-	return c, nil
 }

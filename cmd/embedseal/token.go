@@ -142,7 +142,7 @@ func (p *program) tokenRefreshCommand() *cobra.Command {
 func (p *program) tokenRevokeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "revoke ID", Short: "Take an API token back for ever",
-		Long:    "revoke refuses the next request with this API token. Embed tokens that were minted with it stay good until\n" +
+		Long: "revoke refuses the next request with this API token. Embed tokens that were minted with it stay good until\n" +
 			"they expire, or are taken back with: embedseal revoke",
 		Example: "  embedseal token revoke 5f3a9c0d1e2b4a67 --group acme",
 		Args:    cobra.ExactArgs(1),
