@@ -159,8 +159,8 @@ func (r *Revoked) judge(c *replica, now time.Time) (ready, due bool) {
 
 // wait refreshes the copy, or waits for a refresh that began late enough.
 func (r *Revoked) wait(ctx context.Context, g group.ID, c *replica) error {
-	patience := time.NewTimer(loadWithin)
-	defer patience.Stop()
+	patience, cancel := context.WithTimeout(ctx, loadWithin)
+	defer cancel()
 	for {
 		c.mu.Lock()
 		if ready, _ := r.judge(c, r.clock.Now()); ready {
@@ -171,10 +171,11 @@ func (r *Revoked) wait(ctx context.Context, g group.ID, c *replica) error {
 		c.mu.Unlock()
 		select {
 		case <-f.done:
-		case <-patience.C:
+		case <-patience.Done():
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			return fmt.Errorf("read the revocations of %s: %w: they take long to read", g, ports.ErrUnavailable)
-		case <-ctx.Done():
-			return ctx.Err()
 		}
 		if f.err != nil {
 			return f.err

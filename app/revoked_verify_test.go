@@ -100,7 +100,7 @@ type manyRevoked struct {
 func (m *manyRevoked) Changes(_ context.Context, _ group.ID, since revocation.Cursor) (revocation.Changes, error) {
 	const step = 10_000
 	c := revocation.Changes{Anew: since == revocation.Cursor{}, Next: revocation.Cursor{Log: "log", Seq: since.Seq}}
-	for len(c.Entries) < step && c.Next.Seq < uint64(m.n) { //nolint:gosec // not negative
+	for len(c.Entries) < step && c.Next.Seq < uint64(m.n) {
 		c.Next.Seq++
 		id := [8]byte{byte(c.Next.Seq), byte(c.Next.Seq >> 8), byte(c.Next.Seq >> 16)}
 		e := revocation.Entry{
@@ -113,6 +113,6 @@ func (m *manyRevoked) Changes(_ context.Context, _ group.ID, since revocation.Cu
 		}
 		c.Entries = append(c.Entries, e)
 	}
-	c.More = c.Next.Seq < uint64(m.n) //nolint:gosec // not negative
+	c.More = c.Next.Seq < uint64(m.n)
 	return c, nil
 }

@@ -45,7 +45,7 @@ func (s *Set) Add(entries ...Entry) {
 }
 
 func (s *Set) add(e Entry) {
-	at := uint32(len(s.held)) //nolint:gosec // bounded by MaxEntries
+	at := uint32(len(s.held))
 	h := held{seq: e.Seq, kind: e.Kind, expires: e.ExpiresAt.Unix(), since: e.CreatedAt.Unix()}
 	if !e.Before.IsZero() {
 		h.before = e.Before.Unix()
@@ -109,7 +109,7 @@ func (s *Set) Len() int { return len(s.held) }
 func (s *Set) All() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		for at := range s.held {
-			if !yield(s.entry(uint32(at))) { //nolint:gosec // bounded by MaxEntries
+			if !yield(s.entry(uint32(at))) {
 				return
 			}
 		}
@@ -124,7 +124,7 @@ func (s *Set) Find(id ID) (Entry, bool) {
 	}
 	for at := range s.held {
 		if s.held[at].id == raw {
-			return s.entry(uint32(at)), true //nolint:gosec // bounded by MaxEntries
+			return s.entry(uint32(at)), true
 		}
 	}
 	return Entry{}, false
