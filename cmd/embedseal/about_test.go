@@ -110,6 +110,8 @@ func TestEveryVerbSpeaksJSON(t *testing.T) {
 	}
 	_, v := fakeVault(t)
 	asked["doctor"] = v.world().run(t, "doctor", "--output", "json").want(t, exitOK)
+	shown, _ := startDemo(t)
+	asked["demo"] = outcome{stdout: shown.stdout.String()}
 	for name, c := range verbs() {
 		if administers(c) { // see TestEveryVerbAsksTheAPIAndShowsItsAnswer
 			continue

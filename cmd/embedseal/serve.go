@@ -62,7 +62,9 @@ func (p *program) serveCommand() *cobra.Command {
 				}
 				p.warn("\n  WARNING: development mode. Keys and tokens are in memory, printed, and gone on exit.\n  Do not mint anything that matters.\n")
 			}
-			return p.serve(c.Context(), cfg, dev)
+			return p.serve(c.Context(), cfg, func(ctx context.Context, b *app.Bootstrapper, addr, socket string) error {
+				return p.announce(ctx, cfg, dev, b, addr, socket)
+			})
 		})
 	}
 	return c
@@ -90,7 +92,9 @@ func (p *program) makeDev(cfg *configs.Config, c *cobra.Command) error {
 	return nil
 }
 
-func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error {
+// serve runs a server until ctx is done. Once its addresses are taken it calls
+// announce, and then begins to answer.
+func (p *program) serve(ctx context.Context, cfg configs.Config, announce func(ctx context.Context, b *app.Bootstrapper, addr, socket string) error) error {
 	log := p.logger(cfg.Log)
 	dir := datadir.At(cfg.DataDir)
 	if cfg.Store == storeVault && cfg.Audit.Path == "" {
@@ -114,7 +118,7 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 		return err
 	}
 	defer closeLog()
-	if dev && cfg.Admin.Socket == "" {
+	if cfg.Store == storeMemory && cfg.Admin.Socket == "" {
 		temporary, err := os.MkdirTemp("", "embedseal-dev-") // mode 0700
 		if err != nil {
 			return fmt.Errorf("make a directory for the socket: %w", err)
@@ -156,7 +160,7 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, dev bool) error
 		beside = append(beside, httpapi.Listening{Name: httpapi.NameOps, Address: opsAddr.String()})
 	}
 	run.Admin.Beside(beside...)
-	if err := p.announce(ctx, cfg, dev, run.Bootstrapper, addr.String(), socketOf(admin)); err != nil {
+	if err := announce(ctx, run.Bootstrapper, addr.String(), socketOf(admin)); err != nil {
 		return err
 	}
 	attrs := []any{"address", addr.String(), "store", cfg.Store, "data_dir", shownDir(cfg), "audit", auditPath(cfg, dir)}
