@@ -5,6 +5,7 @@ const EARLY = 5000; // before the end, a new token is asked for
 let jwt = location.pathname.split("/")[2];
 let end = Date.parse(expires);
 let asked = 0;
+let loading = false;
 
 const make = (name, attributes) => {
   const e = document.createElementNS(SVG, name);
@@ -26,18 +27,24 @@ function tell(message) {
 }
 
 async function load() {
-  let answer;
+  if (loading) return;
+  loading = true;
+  const used = jwt;
+  let answer, body;
   try {
-    answer = await fetch("/data", { headers: { "Embed-Token": jwt }, cache: "no-store", credentials: "omit" });
+    answer = await fetch("/data", { headers: { "Embed-Token": used }, cache: "no-store", credentials: "omit" });
+    body = await answer.json();
   } catch {
+    loading = false;
     return; // the next one may get through
   }
-  if (answer.status === 403 || answer.status === 401) {
-    location.replace(`/iframe/${jwt}/demo`); // which says why
+  if (answer.status === 403 && used === jwt) {
+    location.replace(`/iframe/${jwt}/demo`); // which says why; nothing more is loaded here
     return;
   }
+  loading = false;
   if (!answer.ok) return;
-  const { sales, expires: until } = await answer.json();
+  const { sales, expires: until } = body;
   end = Date.parse(until);
   sales.forEach((sold, i) => {
     const { bar, value } = bars[i], height = sold * 1.6;
