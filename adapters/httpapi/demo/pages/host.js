@@ -39,7 +39,8 @@ addEventListener("message", ({ source, origin, data }) => {
 by("here").textContent = location.origin;
 if (location.origin !== right) {
   by("elsewhere").href = `${right}/`;
-  by("elsewhere").textContent = "Open from the right origin";
+  by("elsewhere").textContent = "Go to the right origin";
+  by("why").textContent = "The one that the token is for: there the dashboard is shown.";
 }
 setTimeout(() => {
   if (shown || location.origin === right) return;
