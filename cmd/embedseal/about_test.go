@@ -100,6 +100,7 @@ func TestEveryVerbSpeaksJSON(t *testing.T) {
 		"init":            {"--data-dir", filepath.Join(t.TempDir(), "other")},
 		"mint":            {"--server", "http://" + s.address, "--data-dir", dir, "--provided-id", "c", "--embed-id", "e"},
 		"inspect":         {vector12},
+		"verify":          {vector12, "--secret-file", write(t, filepath.Join(t.TempDir(), "secret"), vectorSecret)},
 		"config validate": nil,
 		"config show":     nil,
 		"version":         nil,

@@ -50,12 +50,14 @@ func jsonMembers(of reflect.Type) []string {
 // the tests of the verbs hold the program to these shapes.
 func printed() map[string][]string {
 	return map[string][]string{
-		"init":            jsonMembers(reflect.TypeFor[initialised]()),
-		"doctor":          jsonMembers(reflect.TypeFor[diagnosis]()),
-		"demo":            jsonMembers(reflect.TypeFor[demonstration]()),
-		"serve":           {"address", "store", "data_dir", "admin_socket"},
-		"mint":            append(jsonMembers(reflect.TypeFor[mintAnswer]()), jsonMembers(reflect.TypeFor[dryRunAnswer]())...),
-		"inspect":         jsonMembers(reflect.TypeFor[inspection]()),
+		"init":    jsonMembers(reflect.TypeFor[initialised]()),
+		"doctor":  jsonMembers(reflect.TypeFor[diagnosis]()),
+		"demo":    jsonMembers(reflect.TypeFor[demonstration]()),
+		"serve":   {"address", "store", "data_dir", "admin_socket"},
+		"mint":    append(jsonMembers(reflect.TypeFor[mintAnswer]()), jsonMembers(reflect.TypeFor[dryRunAnswer]())...),
+		"inspect": jsonMembers(reflect.TypeFor[inspection]()),
+		"verify": append(append(jsonMembers(reflect.TypeFor[goodToken]()), jsonMembers(reflect.TypeFor[badToken]())...),
+			"status", "code", "detail", "request_id", "errors"),
 		"config validate": append(jsonMembers(reflect.TypeFor[configs.Fault]()), "valid", "file", "warnings", "faults"),
 		"config show":     jsonMembers(reflect.TypeFor[configs.Setting]()),
 		"version":         {"version", "go", "os", "arch"},

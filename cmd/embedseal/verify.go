@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"embedseal/app"
+	"embedseal/configs"
+	"embedseal/domain/key"
+	"embedseal/domain/token"
+	"embedseal/domain/verdict"
+)
+
+// verifyPath is where tokens are judged.
+const verifyPath = "/api/verify_jwt/"
+
+// verifyRequest is the body of a verify request; what is not presented is left out.
+type verifyRequest struct {
+	JWT    string  `json:"jwt"`
+	Origin *string `json:"embed_origin,omitempty"`
+	Embed  *string `json:"embed_id,omitempty"`
+	Chart  *string `json:"chart_id,omitempty"`
+}
+
+// goodToken is what is shown of a token that is good, by the server or by verify
+// itself.
+type goodToken struct {
+	Success        int             `json:"success"`
+	Active         bool            `json:"active"`
+	ProvidedID     string          `json:"provided_id"`
+	EmbedID        string          `json:"embed_id"`
+	ChartID        *string         `json:"chart_id"`
+	Features       []token.Feature `json:"rb_allowed_features"`
+	DisableEditing bool            `json:"disable_editable_section_editing"`
+	EmbedOrigin    *string         `json:"embed_origin"`
+	KeyID          string          `json:"key_id"`
+	IssuedAt       *string         `json:"issued_at"`
+	ExpiresAt      string          `json:"expires_at"`
+	ExpiresIn      int64           `json:"expires_in"`
+	Fingerprint    string          `json:"fingerprint"`
+}
+
+// badToken is what is shown of one that is not.
+type badToken struct {
+	Success int            `json:"success"`
+	Active  bool           `json:"active"`
+	Reason  verdict.Reason `json:"reason"`
+	// Problem is the reason in words, where verify opened the token itself.
+	Problem string `json:"problem,omitempty"`
+}
+
+func (p *program) verifyCommand() *cobra.Command {
+	var request verifyRequest
+	var secretFile, tokenFile, origin, embed, chart string
+	c := &cobra.Command{
+		Use:   "verify [TOKEN]",
+		Short: "Say whether an embed token is good, and if not, why",
+		Long: "verify asks the running server about a token (argument, --token-file, or standard input), with the API token\n" +
+			"of api_token or api_token_file, or else DATA-DIR/api-token. With the embed secret's value (--secret-file) it asks\n" +
+			"nobody; it then knows nothing of the group's policy nor of what was revoked. A token may come as the whole JSON\n" +
+			"answer of the mint endpoint.",
+		Example: "  embedseal verify --token-file token.txt --embed-origin https://your-domain.com\n" +
+			"  embedseal mint --provided-id c1 --embed-id abcde | embedseal verify --secret-file key-value.txt",
+		Args: cobra.MaximumNArgs(1),
+	}
+	flags := c.Flags()
+	flags.StringVar(&tokenFile, "token-file", "", "file with the token; - is standard input")
+	flags.StringVar(&secretFile, "secret-file", "", "ask no server: file with the embed secret's 32-character value; - is standard input")
+	flags.StringVar(&origin, "embed-origin", "", "the origin of the page that embeds; compared with the token's")
+	flags.StringVar(&embed, "embed-id", "", "the dashboard or report builder to open; compared with the token's")
+	flags.StringVar(&chart, "chart-id", "", "the chart to open; compared with the token's")
+	load := p.settings(c, append(clientKeys(), "token.chart_claim", "token.leeway")...)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return verb(func() error {
+			presented := func(flag string, value *string) *string {
+				if !flags.Changed(flag) {
+					return nil
+				}
+				return value
+			}
+			request.Origin, request.Embed = presented("embed-origin", &origin), presented("embed-id", &embed)
+			request.Chart = presented("chart-id", &chart)
+			cfg, err := load()
+			if err != nil {
+				return err
+			}
+			text, secret, err := p.inspectInput(args, tokenFile, secretFile)
+			if err != nil {
+				return err
+			}
+			request.JWT = text
+			if secretFile != "" {
+				return p.verifyHere(c.Context(), cfg, request, secret)
+			}
+			return p.verifyThere(c.Context(), cfg, request)
+		})
+	}
+	return c
+}
+
+// verifyThere asks the server.
+func (p *program) verifyThere(ctx context.Context, cfg configs.Config, request verifyRequest) error {
+	apiToken, err := clientToken(cfg)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(request)
+	if err != nil {
+		return fmt.Errorf("write the request: %w", err)
+	}
+	answer, data, err := ask(ctx, cfg.Client.Server, verifyPath, apiToken, body)
+	if err != nil {
+		return err
+	}
+	if answer.Success != 1 {
+		return p.showMinted(answer)
+	}
+	var good goodToken
+	var bad badToken
+	if err := json.Unmarshal(data, &good); err != nil {
+		return fmt.Errorf("read the answer of %s: %w", cfg.Client.Server, err)
+	}
+	if good.Active {
+		return p.showGood(good, "The server")
+	}
+	if err := json.Unmarshal(data, &bad); err != nil || bad.Reason == "" {
+		return fmt.Errorf("%s says neither that the token is good nor why not; check --server", cfg.Client.Server)
+	}
+	return p.showBad(bad)
+}
+
+// verifyHere does what inspect does, and answers like the server.
+func (p *program) verifyHere(ctx context.Context, cfg configs.Config, request verifyRequest, secret key.Secret) error {
+	presented, err := verdict.Present(request.Origin, request.Embed, request.Chart)
+	if err != nil {
+		return usage(err)
+	}
+	found := newInspector(cfg.ChartClaim, app.Leeway(cfg.Leeway)).Inspect(ctx, request.JWT, secret, presented)
+	switch {
+	case found.Reason != "":
+		return p.showBad(badToken{Success: 1, Reason: found.Reason, Problem: found.Problem.Error()})
+	case found.Problem != nil:
+		return found.Problem
+	}
+	claims := found.Claims
+	good := goodToken{
+		Success: 1, Active: true, ProvidedID: claims.Customer, EmbedID: claims.Embed, ChartID: given(claims.Chart),
+		Features: claims.Features.Expanded(), DisableEditing: claims.DisableEditing == token.Yes, EmbedOrigin: given(claims.Origin.String()),
+		KeyID: found.Compact.Header().KeyID, ExpiresAt: claims.ExpiresAt.Format(time.RFC3339), ExpiresIn: int64(found.Left / time.Second),
+		Fingerprint: token.FingerprintOf(found.Compact).String(),
+	}
+	if !claims.IssuedAt.IsZero() {
+		good.IssuedAt = given(claims.IssuedAt.Format(time.RFC3339))
+	}
+	return p.showGood(good, "The embed secret")
+}
+
+func given(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func (p *program) showGood(good goodToken, whose string) error {
+	if p.output == "json" {
+		return p.printJSON(good)
+	}
+	orElse := func(s *string, otherwise string) string {
+		if s == nil {
+			return otherwise
+		}
+		return shown(*s)
+	}
+	words := make([]string, len(good.Features))
+	for i, f := range good.Features {
+		words[i] = shown(string(f))
+	}
+	p.say("Good         %s says so", whose)
+	p.say("Customer     %s", shown(good.ProvidedID))
+	p.say("Embed        %s", shown(good.EmbedID))
+	p.say("Chart        %s", orElse(good.ChartID, "the whole dashboard"))
+	p.say("Origin       %s", orElse(good.EmbedOrigin, "any"))
+	p.say("Features     %s", orElse(given(strings.Join(words, ", ")), "none"))
+	p.say("Editing      %s", map[bool]string{true: "disabled", false: "allowed"}[good.DisableEditing])
+	p.say("Key          %s", shown(good.KeyID))
+	p.say("Issued       %s", orElse(good.IssuedAt, "not said"))
+	p.say("Expires      %s, in %s", shown(good.ExpiresAt), time.Duration(good.ExpiresIn)*time.Second)
+	p.say("Fingerprint  %s", shown(good.Fingerprint))
+	return nil
+}
+
+func (p *program) showBad(bad badToken) error {
+	said := &failed{code: exitRefused, err: fmt.Errorf("%w: the token is not good: %s", errSaid, bad.Reason)}
+	if p.output == "json" {
+		if err := p.printJSON(bad); err != nil {
+			return err
+		}
+		return said
+	}
+	p.say("Not good     %s: %s", shown(string(bad.Reason)), meaning(bad))
+	return said
+}
+
+// meaning is the reason in a sentence.
+func meaning(bad badToken) string {
+	if bad.Problem != "" {
+		return bad.Problem
+	}
+	switch bad.Reason {
+	case verdict.Malformed:
+		return "this is not the text of a token, or its claims cannot be read; embedseal inspect says more"
+	case verdict.UnknownKey:
+		return "the group of the API token has no such key, or has destroyed it"
+	case verdict.KeyDisabled:
+		return "an operator has disabled its key"
+	case verdict.BadTag:
+		return "it was not sealed with that key, or was changed since"
+	case verdict.Expired:
+		return "its time is over"
+	case verdict.NotYetValid:
+		return "its time has not come"
+	case verdict.Policy:
+		return "it would live longer than the group allows, or than its retiring key is needed"
+	case verdict.Revoked:
+		return "it was taken back"
+	case verdict.OriginMismatch, verdict.EmbedMismatch, verdict.ChartMismatch:
+		return "it is for another use than the one that was presented"
+	}
+	return "see docs/errors.md"
+}
