@@ -33,7 +33,7 @@ func mayImport(from, to string) bool {
 		case "domain", "ports":
 			return true
 		case "app":
-			return unit(from) == "adapters/httpapi" // the one that drives
+			return slices.Contains([]string{"adapters/httpapi", "adapters/embedtoken"}, unit(from)) // the ones that drive
 		case "adapters": // adapters do not know one another
 			return unit(to) == unit(from) || unit(to) == "adapters/internal"
 		}
@@ -124,6 +124,8 @@ func TestLayoutGuardTellsRightFromWrong(t *testing.T) {
 		{"adapters/file", "embedseal/app", false},
 		{"adapters/file", "github.com/google/wire", false},
 		{"adapters/httpapi", "embedseal/app", true},
+		{"adapters/embedtoken", "embedseal/app", true},
+		{"adapters/embedtoken", "embedseal/adapters/jose", false},
 		{"configs", "embedseal/ports", false},
 		{"cmd/embedseal", "embedseal/app", true},
 		{"cmd/embedseal", "github.com/google/wire", true},
