@@ -48,6 +48,7 @@ func (s *Groups) Create(ctx context.Context, call Call, by Actor, n NewGroup) (v
 	event := audit.Event{Action: audit.ActionCreateGroup, Group: string(g.ID)}
 	err = s.changes.Run(ctx, call, by, event, func(ctx context.Context, _ *audit.Event) error {
 		err := s.groups.CreateGroup(ctx, g)
+		s.revoked.Forget(g.ID)               // whatever came of it
 		if errors.Is(err, ports.ErrExists) { // the same request may have been sent twice at once
 			var repeated error
 			if view, replayed, repeated = s.made(ctx, n); replayed || repeated != nil {

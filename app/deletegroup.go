@@ -56,7 +56,9 @@ func (s *Groups) Delete(ctx context.Context, call Call, by Actor, id group.ID, m
 				return fmt.Errorf("destroy key %s of %s: %w", k.ID, id, err)
 			}
 		}
-		if err := s.groups.DeleteGroup(ctx, id); err != nil {
+		err = s.groups.DeleteGroup(ctx, id)
+		s.revoked.Forget(id) // whatever came of it
+		if err != nil {
 			return fmt.Errorf("delete group %s: %w", id, err)
 		}
 		return nil

@@ -221,7 +221,7 @@ func (a *Admin) routes() []route {
 		{remove, oneToken, audit.ActionRevokeToken, app.ToWrite, a.revokeToken, nil},
 		{post, oneToken + "/refresh", audit.ActionRefreshToken, app.ToWrite, a.refreshToken, nil},
 
-		{get, one + "/revocations", audit.ActionRead, app.ToRead, a.listRevocations, []string{limit, after}},
+		{get, one + "/revocations", audit.ActionRead, app.ToRead, a.listRevocations, []string{paramLimit, paramAfter}},
 		{post, one + "/revocations", audit.ActionRevoke, app.ToWrite, a.revoke, nil},
 
 		{get, "/admin/v1/audit/records", audit.ActionRead, 0, a.searchAudit, searchParameters()},

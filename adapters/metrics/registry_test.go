@@ -202,6 +202,7 @@ func TestTheDocumentationNamesEveryMetric(t *testing.T) {
 	})
 	r.WatchLimits(func() []metrics.LimitCounts { return []metrics.LimitCounts{{Kind: "token"}} })
 	r.WatchAudit(func() audit.Status { return audit.Status{} })
+	r.WatchRevocations(func() []metrics.Revocations { return []metrics.Revocations{{Group: "g"}} })
 	r.WatchReadiness(func() metrics.Readiness { return metrics.Readiness{At: time.Now(), Up: map[string]bool{"store": true}} })
 	var there []string
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (embedseal_\S+) `).FindAllStringSubmatch(scraped(t, r), -1) {
