@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 
 	"embedseal/adapters/cache"
 	"embedseal/adapters/jose"
+	"embedseal/adapters/jose/hostile"
 	"embedseal/app"
 	"embedseal/domain/apitoken"
 	"embedseal/domain/group"
@@ -16,6 +18,7 @@ import (
 	"embedseal/domain/policy"
 	"embedseal/domain/secret"
 	"embedseal/domain/token"
+	"embedseal/domain/verdict"
 )
 
 // BenchmarkTimingGap asks two things that must not be told apart, by turns, and
@@ -79,6 +82,22 @@ func BenchmarkTimingGap(b *testing.B) {
 			return err
 		}
 	}
+	const mine = key.ID("cc333333-3c33-333c-cc33-3cccc33c3c33")
+	if err := stores.UpdateRing(b.Context(), "acme", func(r key.Ring) (key.Ring, error) { return r.With(newKey(mine)) }); err != nil {
+		b.Fatal(err)
+	}
+	verifier := app.NewVerifier(local, jose.New(), app.NothingRevoked{}, nil, stopped{now()}, &dice{}, token.ChartClaim{}, 0)
+	verify := func(kid key.ID) func() error { // a token of theirs, under that name
+		header := fmt.Sprintf(`{"alg":"dir","enc":"A256GCM","kid":"%s"}`, kid)
+		text := string(sealedBy(b, hostile.Value(string(theirs)), []byte(header), []byte(`{"cst":"customer_1","dsh":"abcde","exp":4102444800}`)))
+		return func() error {
+			found, err := verifier.Verify(b.Context(), app.Call{}, caller, text, verdict.Presented{})
+			if err == nil && !found.Active {
+				err = errors.New("not good")
+			}
+			return err
+		}
+	}
 	for _, pair := range []struct {
 		name     string
 		one, two func() error
@@ -86,6 +105,8 @@ func BenchmarkTimingGap(b *testing.B) {
 		{"a key of others in their group, against one in a group that is not there", showKey("globex", theirs), showKey("nobody", theirs)},
 		{"a key of others in the own group, against one of nobody", showKey("acme", theirs), showKey("acme", nobodys)},
 		{"minting with a key of others, against one of nobody", mint(theirs), mint(nobodys)},
+		{"verifying a token of others, against one of nobody", verify(theirs), verify(nobodys)},
+		{"verifying a token of nobody, against one with a bad tag", verify(nobodys), verify(mine)},
 		{"no such token, against one that has expired", use(tokenText("acme", 200)), use(tokenText("acme", 50))},
 		{"no such token, against one that is bound to another network", use(tokenText("acme", 200)), use(tokenText("acme", 51))},
 		{"a group of others, against one that is not there", show("globex"), show("nobody")},

@@ -40,7 +40,7 @@ func NewVerifier(keys ports.KeyStore, cipher ports.TokenCipher, revocations Revo
 	return &Verifier{
 		opening: opening{cipher: cipher, chart: chart, leeway: time.Duration(leeway)},
 		keys:    keys, revocations: revocations, refusals: refusals, clock: clock,
-		decoy: key.Key{ID: "decoy", State: key.Active, Custody: key.Material, Secret: key.NewSecret(bytes)},
+		decoy: key.Key{State: key.Active, Custody: key.Material, Secret: key.NewSecret(bytes)},
 	}
 }
 
@@ -93,12 +93,16 @@ func (v *Verifier) judge(ctx context.Context, g *group.Group, text string, prese
 	}
 	now := v.clock.Now()
 	k, found := ring.Find(key.ID(compact.Header().KeyID))
-	if reason := verdict.OfKey(k, found, now); reason != "" {
-		_, _ = v.cipher.Open(ctx, g.ID, v.decoy, compact)
-		return Verdict{Reason: reason, KeyID: k.ID}, nil
+	unusable, opens := verdict.OfKey(k, found, now), &k
+	if unusable != "" { // goes the same way, and fails there
+		decoy := v.decoy
+		decoy.ID, opens = key.ID(compact.Header().KeyID), &decoy
 	}
 	var content contents
-	reason, err := v.examine(ctx, g.ID, &k, compact, now, &content)
+	reason, err := v.examine(ctx, g.ID, opens, compact, now, &content)
+	if unusable != "" {
+		return Verdict{Reason: unusable, KeyID: k.ID}, nil
+	}
 	if err != nil && reason == "" {
 		return Verdict{}, err
 	}

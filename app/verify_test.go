@@ -97,7 +97,7 @@ func TestEveryHostileTokenIsRefusedForItsReason(t *testing.T) {
 }
 
 // checkedAt looks whether a malformed token fails where the row says: the gate's own
-// word for it, or a word of what is said of the claims.
+// word for it, or words of what is said of it.
 func checkedAt(t *testing.T, r hostile.Row) {
 	t.Helper()
 	if r.Reason != verdict.Malformed {
@@ -106,7 +106,7 @@ func checkedAt(t *testing.T, r hostile.Row) {
 	compact, err := jwe.ParseCompact(r.Text)
 	var gate *jwe.Error
 	if errors.As(err, &gate) {
-		if gate.Check != r.Check {
+		if gate.Check != r.Check && (!strings.Contains(r.Check, " ") || !strings.Contains(gate.Detail, r.Check)) {
 			t.Errorf("line %d, %s: fails at %s, want %s", r.Line, r.Sentence, gate.Check, r.Check)
 		}
 		return
@@ -263,4 +263,29 @@ func TestALongIVOfAKeyThatNobodyHasInHandIsATokenOfNobody(t *testing.T) {
 	if _, err := c.Verify(t.Context(), app.Call{}, c.caller, normalIV, verdict.Presented{}); !errors.Is(err, ports.ErrCustody) {
 		t.Errorf("an IV of 12 bytes: %v, want %v", err, ports.ErrCustody)
 	}
+}
+
+// BenchmarkVerify is the use-case in process behind a store in memory: the gate, the
+// key, the tag, the claims and all rules. "opening" is without the store.
+func BenchmarkVerify(b *testing.B) {
+	good := goodToken(b)
+	b.Run("use-case", func(b *testing.B) {
+		c := newCourt(b, jose.New(), app.NothingRevoked{})
+		b.ReportAllocs()
+		for b.Loop() {
+			if got := c.verify(b, good, verdict.Presented{Embed: "abcde"}); !got.Active {
+				b.Fatal(got.Reason)
+			}
+			c.log.steps = c.log.steps[:0]
+		}
+	})
+	b.Run("opening", func(b *testing.B) {
+		i, secret := inspector(), value(hostile.Value(hostile.Active))
+		b.ReportAllocs()
+		for b.Loop() {
+			if found := i.Inspect(b.Context(), good, secret, verdict.Presented{}); found.Problem != nil {
+				b.Fatal(found.Problem)
+			}
+		}
+	})
 }

@@ -26,8 +26,7 @@ type Row struct {
 	Section string
 	// Reason is what is to be said of it; empty where it is good.
 	Reason verdict.Reason
-	// Check is the check of the gate, or a word of the refusal, that it is to fail
-	// at; empty where the reason says it all.
+	// Check is the check of the gate that it is to fail at, or words of the refusal; empty where the reason says it all.
 	Check    string
 	Sentence string
 	// Text is the token.
