@@ -8,6 +8,7 @@ import (
 
 	"embedseal/domain/policy"
 	"embedseal/domain/token"
+	"embedseal/domain/verdict"
 )
 
 // KindRow is one row of the table that docs/errors.md is checked against.
@@ -95,3 +96,6 @@ func ReadRestriction(body []byte) (policy.Restriction, []byte, error) {
 	shown, err := encoded(viewRestriction(r))
 	return r, shown, errors.Join(err, f.faulty(), r.Check())
 }
+
+// DecodeVerify reads the body of a verify request.
+func DecodeVerify(body []byte) (string, verdict.Presented, error) { return decodeVerify(body) }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"embedseal/adapters/httpapi"
 	"embedseal/adapters/jose"
 	attack "embedseal/adapters/jose/hostile"
 	"embedseal/domain/audit"
@@ -328,4 +329,65 @@ func TestRefusedVerificationsAreCountedTogether(t *testing.T) {
 	if len(events) != 2 || events[1].Alike != 5 {
 		t.Errorf("recorded %+v", events)
 	}
+}
+
+// A token that is verified is in no log and no record, whether it is good, tampered
+// with, or no token at all; nor is what was presented with it.
+func TestNoVerificationRepeatsWhatWasSent(t *testing.T) {
+	s := open(t)
+	canary := "canary-" + strings.Repeat("x", 20)
+	good := sealed(t, namedKey, `{"cst":"c","dsh":"d","exp":1769857200}`)
+	var answers []string
+	for _, r := range []request{
+		presenting(canary), presenting(good + "." + canary), presenting(good, `"embed_id":"`+canary+`"`), presenting(good, `"embed_origin":"`+canary+`"`),
+		presenting(good, `"`+canary+`":1`), presenting(good, `"chart_id":"`+apiToken("acme", "rw")+`"`), presenting(good, `"embed_id":"`+good+`"`),
+		presenting(sealed(t, namedKey, `{"cst":"`+canary+`","dsh":"d","exp":1}`)), presenting(strings.Replace(good, "..", "."+canary+".", 1)),
+	} {
+		s.clock.advance(2 * time.Second)
+		answers = append(answers, s.send(t, r).body)
+	}
+	for place, text := range map[string]string{"the answers": strings.Join(answers, "\n"), "the log": s.logs.String(), "the records": printed(s.audit.take())} {
+		for _, secret := range []string{canary, good, strings.Split(good, ".")[3], apiToken("acme", "rw"), namedKey + "\""} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s repeat %q: %s", place, secret, text)
+			}
+		}
+		if text == "" {
+			t.Errorf("%s are empty: the scan looks at nothing", place)
+		}
+	}
+}
+
+// What is accepted here, the standard library reads to the same values.
+func FuzzDecodeVerify(f *testing.F) {
+	for _, body := range []string{
+		`{"jwt":"a"}`, `{"jwt":"a","embed_origin":"https://a.example","embed_id":"e","chart_id":"c"}`, `{"jwt":null}`, `{}`, `[]`, ``, `{"jwt":"a","jwt":"b"}`,
+		`{"jwt":"\u0061","embed_id":null}`, `{"JWT":"a"}`, `{"jwt":"a"} {}`, `{"jwt":"a","embed_id":""}`, `{"jwt":1,"x":2}`, `{"jwt":"\ud800"}`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		text, presented, err := httpapi.DecodeVerify(body)
+		if err != nil {
+			if text != "" || presented != (verdict.Presented{}) {
+				t.Fatalf("%q: something beside the error %v", body, err)
+			}
+			return
+		}
+		var read struct {
+			JWT    *string `json:"jwt"`
+			Origin *string `json:"embed_origin"`
+			Embed  *string `json:"embed_id"`
+			Chart  *string `json:"chart_id"`
+		}
+		decoder := json.NewDecoder(strings.NewReader(string(body)))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&read); err != nil || read.JWT == nil {
+			t.Fatalf("%q: the standard library reads no token: %v", body, err)
+		}
+		want, err := verdict.Present(read.Origin, read.Embed, read.Chart)
+		if err != nil || *read.JWT != text || want != presented {
+			t.Fatalf("%q: %q and %+v, the standard library %q and %+v (%v)", body, text, presented, *read.JWT, want, err)
+		}
+	})
 }

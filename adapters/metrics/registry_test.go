@@ -129,6 +129,16 @@ func TestRecordsAndAnswersAreCounted(t *testing.T) {
 		`embedseal_build_info{version="v1.2.3"} 1`)
 }
 
+func TestAnswersToTokensAreCountedByTheirReason(t *testing.T) {
+	r := metrics.New("v1")
+	want(t, scraped(t, r), `embedseal_verify_answers_total{code="active"} 0`)
+	r.Verified("active", 40*time.Microsecond)
+	r.Verified("expired", 40*time.Microsecond)
+	r.Verified("expired", 40*time.Microsecond)
+	want(t, scraped(t, r), `embedseal_verify_answers_total{code="active"} 1`, `embedseal_verify_answers_total{code="expired"} 2`,
+		`embedseal_verify_duration_seconds_count 3`)
+}
+
 func TestAnswersOfTheAdministrationAreCountedByTheirRoute(t *testing.T) {
 	r := metrics.New("v1")
 	r.Administered("/admin/v1/groups/{group}", http.StatusOK, 300*time.Microsecond)

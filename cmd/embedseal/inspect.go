@@ -23,6 +23,7 @@ import (
 type inspection struct {
 	OK          bool            `json:"ok"`
 	Problem     string          `json:"problem,omitempty"`
+	Reason      verdict.Reason  `json:"reason,omitempty"`
 	Header      *headerShown    `json:"header,omitempty"`
 	IVBytes     int             `json:"iv_bytes,omitempty"`
 	Fingerprint string          `json:"fingerprint,omitempty"`
@@ -131,7 +132,7 @@ func unwrapAnswer(text string) string {
 }
 
 func (p *program) showInspection(found app.Inspection) error {
-	out := inspection{OK: found.Problem == nil, Opened: found.Opened}
+	out := inspection{OK: found.Problem == nil, Reason: found.Reason, Opened: found.Opened}
 	if found.Problem != nil {
 		out.Problem = found.Problem.Error()
 	}

@@ -92,7 +92,7 @@ func TestInspectSaysInWordsWhatIsWrongWithAToken(t *testing.T) {
 				t.Errorf("it does not say %q:\n%s%s", test.says, o.stdout, o.stderr)
 			}
 			found := decode[inspection](t, world{stdin: test.text + "\n"}.run(t, append(args, "--output", "json")...).want(t, test.code))
-			if found.OK != (test.code == exitOK) || found.Opened != test.opened || found.IVBytes != test.ivBytes || (found.Problem == "") != found.OK {
+			if found.OK != (test.code == exitOK) || found.Opened != test.opened || found.IVBytes != test.ivBytes || (found.Problem == "") != found.OK || (found.Reason == "") != found.OK {
 				t.Errorf("got %+v", found)
 			}
 			if well := test.ivBytes > 0; well != (found.Header != nil) || well != (len(found.Fingerprint) == 64) {
