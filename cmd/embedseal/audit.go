@@ -257,7 +257,7 @@ func auditActions() []string {
 		"create_group", "update_group", "update_policy", "delete_group",
 		"create_key", "import_key", "update_key", "set_default_key", "rotate_key", "retire_key", "disable_key", "enable_key", "destroy_key",
 		"reveal_key", "export_key",
-		"create_token", "update_token", "refresh_token", "revoke_token",
+		"create_token", "update_token", "refresh_token", "revoke_token", "revoke",
 		"reveal_audit_key", "verify_audit", "audit_opened", "audit_torn", "audit_truncated", "audit_pruned",
 	}
 }

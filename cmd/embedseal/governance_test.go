@@ -209,6 +209,33 @@ func operations() []operation {
 			verb: []string{"audit", "search", "--group", "{g}", "--action", "rotate_key"},
 		},
 		{
+			id: "revoke", method: "POST", path: "/groups/{g}/revocations", status: 201,
+			body: `{"kind": "customer", "subject": "customer_1", "before": "2026-01-31T10:00:00Z", "note": "has left"}`,
+			keep: map[string]string{"revocation": "id"},
+			verb: []string{"revoke", "customer", "customer_1", "--group", "{g}", "--before", "2026-01-31T10:00:00Z", "--note", "has left", "--yes"},
+		},
+		{
+			id: "revoke", method: "POST", path: "/groups/{g}/revocations", status: 201,
+			body: `{"kind": "token", "subject": "` + fingerprintID + `"}`,
+			keep: map[string]string{"second": "id"},
+			verb: []string{"revoke", "token", fingerprintID, "--group", "{g}", "--yes"},
+		},
+		{
+			id: "revoke", method: "POST", path: "/groups/{g}/revocations", status: 201,
+			body: `{"kind": "embed", "subject": "dash-1", "before": "2026-01-31T10:00:00Z"}`,
+			keep: map[string]string{"third": "id"},
+			verb: []string{"revoke", "embed", "dash-1", "--group", "{g}", "--before", "2026-01-31T10:00:00Z", "--yes"},
+		},
+		{
+			id: "revoke", method: "POST", path: "/groups/{g}/revocations", status: 400,
+			body: `{"kind": "key", "subject": "nobody"}`,
+			verb: []string{"revoke", "key", "nobody", "--group", "{g}", "--yes"},
+		},
+		{
+			id: "listRevocations", method: "GET", path: "/groups/{g}/revocations", status: 200,
+			verb: []string{"revoke", "list", "--group", "{g}"},
+		},
+		{
 			id: "revokeToken", method: "DELETE", path: "/groups/{g}/tokens/{token}", status: 204,
 			verb: []string{"token", "revoke", "{token}", "--group", "{g}", "--yes"},
 			then: func(t *testing.T, in *actingIn) {
@@ -507,7 +534,7 @@ func TestEveryOperationIsExercised(t *testing.T) {
 			t.Errorf("the operation %s is not exercised", id[1])
 		}
 	}
-	administers := regexp.MustCompile(`^(group|key|token|audit|status)\b`)
+	administers := regexp.MustCompile(`^(group|key|token|revoke|audit|status)\b`)
 	for path := range verbs() {
 		if administers.MatchString(path) && !said[path] {
 			t.Errorf("the verb %s is not exercised", path)
