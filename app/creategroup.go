@@ -101,12 +101,12 @@ func (s *Groups) made(ctx context.Context, n NewGroup) (GroupView, bool, error) 
 	if n.Mark.IsZero() {
 		return GroupView{}, false, nil
 	}
-	g, err := s.groups.Group(ctx, n.ID)
+	g, err := readGroup(ctx, s.groups, n.ID)
 	if errors.Is(err, ports.ErrNotFound) {
 		return GroupView{}, false, nil
 	}
 	if err != nil {
-		return GroupView{}, false, fmt.Errorf("read group %s: %w", n.ID, err)
+		return GroupView{}, false, err
 	}
 	if made, err := n.Mark.Made(g.Creation); !made || err != nil {
 		return GroupView{}, false, err

@@ -200,9 +200,9 @@ func (d *DefaultKeys) add(ctx context.Context, g group.ID, id key.ID) (key.Key, 
 
 // current is the default key there is, and the size of the ring.
 func (d *DefaultKeys) current(ctx context.Context, g group.ID) (k key.Key, size int, err error) {
-	ring, err := d.keys.Ring(ctx, g)
+	ring, err := readRing(ctx, d.keys, g)
 	if err != nil {
-		return key.Key{}, 0, fmt.Errorf("read ring of %s: %w", g, err)
+		return key.Key{}, 0, err
 	}
 	k, err = ring.Sealing("", d.clock.Now())
 	return k, ring.Len(), err

@@ -29,20 +29,20 @@ func (s *Groups) Delete(ctx context.Context, call Call, by Actor, id group.ID, m
 	if err := by.MayEverywhere(ToWrite); err != nil {
 		return err
 	}
-	if err := s.there(ctx, id); err != nil {
+	if _, err := readGroup(ctx, s.groups, id); err != nil { // before an intent has its id: see [Keys.there]
 		return err
 	}
 	return s.changes.Run(ctx, call, by, audit.Event{Action: audit.ActionDeleteGroup, Group: string(id)}, func(ctx context.Context, _ *audit.Event) error {
-		g, err := s.groups.Group(ctx, id)
+		g, err := readGroup(ctx, s.groups, id)
 		if err != nil {
-			return fmt.Errorf("read group %s: %w", id, err)
+			return err
 		}
 		if err := match.Check(tagOfGroup(g)); err != nil {
 			return err
 		}
-		ring, err := s.keys.Ring(ctx, id)
+		ring, err := readRing(ctx, s.keys, id)
 		if err != nil {
-			return fmt.Errorf("read ring of %s: %w", id, err)
+			return err
 		}
 		keys := ring.Keys()
 		if open := s.open(keys, g.LongestLifetime()); open > 0 && !force {

@@ -74,9 +74,9 @@ func (m *Minter) tryOut(ctx context.Context, caller Caller, request token.Reques
 	if err != nil {
 		return DryRun{}, policy.Decision{}, err
 	}
-	ring, err := m.keys.Ring(ctx, caller.Group.ID)
+	ring, err := readRing(ctx, m.keys, caller.Group.ID)
 	if err != nil {
-		return DryRun{}, policy.Decision{}, fmt.Errorf("read ring of %s: %w", caller.Group.ID, err)
+		return DryRun{}, policy.Decision{}, err
 	}
 	k, err := ring.Sealing(decision.KeyID, now)
 	if errors.Is(err, key.ErrNoDefault) && ring.Len() < key.MaxRing {

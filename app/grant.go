@@ -15,9 +15,9 @@ func (s *Tokens) pinnable(ctx context.Context, id group.ID, r policy.Restriction
 	if r.PinnedKey == "" {
 		return nil
 	}
-	ring, err := s.keys.Ring(ctx, id)
+	ring, err := readRing(ctx, s.keys, id)
 	if err != nil {
-		return fmt.Errorf("read ring of %s: %w", id, err)
+		return err
 	}
 	return pinnable(ring, r.PinnedKey, s.clock.Now())
 }

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"embedseal/domain/audit"
@@ -20,9 +19,9 @@ func (s *Groups) Policy(ctx context.Context, by Actor, id group.ID) (policy.Poli
 	if err := by.May(ToRead, id); err != nil {
 		return policy.Policy{}, "", err
 	}
-	g, err := s.groups.Group(ctx, id)
+	g, err := readGroup(ctx, s.groups, id)
 	if err != nil {
-		return policy.Policy{}, "", fmt.Errorf("read group %s: %w", id, err)
+		return policy.Policy{}, "", err
 	}
 	return g.Policy, tagOfPolicy(g.Policy), nil
 }
@@ -38,9 +37,9 @@ func (s *Groups) SetPolicy(ctx context.Context, call Call, by Actor, id group.ID
 	if err := by.May(ToWrite, id); err != nil {
 		return policy.Policy{}, "", err
 	}
-	ring, err := s.keys.Ring(ctx, id)
+	ring, err := readRing(ctx, s.keys, id)
 	if err != nil {
-		return policy.Policy{}, "", fmt.Errorf("read ring of %s: %w", id, err)
+		return policy.Policy{}, "", err
 	}
 	g, err := s.change(ctx, call, by, id, audit.ActionUpdatePolicy, func(g group.Group) (group.Group, error) {
 		if err := match.Check(tagOfPolicy(g.Policy)); err != nil {

@@ -78,17 +78,17 @@ func (s *Groups) Show(ctx context.Context, by Actor, id group.ID) (GroupView, er
 }
 
 func (s *Groups) view(ctx context.Context, id group.ID) (GroupView, error) {
-	g, err := s.groups.Group(ctx, id)
+	g, err := readGroup(ctx, s.groups, id)
 	if err != nil {
-		return GroupView{}, fmt.Errorf("read group %s: %w", id, err)
+		return GroupView{}, err
 	}
 	return s.viewOf(ctx, g)
 }
 
 func (s *Groups) viewOf(ctx context.Context, g group.Group) (GroupView, error) {
-	ring, err := s.keys.Ring(ctx, g.ID)
+	ring, err := readRing(ctx, s.keys, g.ID)
 	if err != nil {
-		return GroupView{}, fmt.Errorf("read ring of %s: %w", g.ID, err)
+		return GroupView{}, err
 	}
 	view := GroupView{Group: g, Tag: tagOfGroup(g)}
 	for _, k := range ring.Keys() {
@@ -141,7 +141,7 @@ func (s *Groups) change(ctx context.Context, call Call, by Actor, id group.ID, a
 	if err := by.May(ToWrite, id); err != nil {
 		return group.Group{}, err
 	}
-	if err := s.there(ctx, id); err != nil {
+	if _, err := readGroup(ctx, s.groups, id); err != nil { // before an intent has its id: see [Keys.there]
 		return group.Group{}, err
 	}
 	err = s.changes.Run(ctx, call, by, audit.Event{Action: action, Group: string(id)}, func(ctx context.Context, _ *audit.Event) error {
@@ -158,13 +158,4 @@ func (s *Groups) change(ctx context.Context, call Call, by Actor, id group.ID, a
 		return group.Group{}, err
 	}
 	return written, nil
-}
-
-// there answers for a group that is not there, before anything is recorded: an id
-// that nothing has may be a secret in the wrong place.
-func (s *Groups) there(ctx context.Context, id group.ID) error {
-	if _, err := s.groups.Group(ctx, id); err != nil {
-		return fmt.Errorf("read group %s: %w", id, err)
-	}
-	return nil
 }

@@ -57,11 +57,12 @@ func (s *Tokens) Create(ctx context.Context, call Call, by Actor, id group.ID, n
 	if err := by.mayGrant(t); err != nil {
 		return IssuedToken{}, err
 	}
-	if _, err := s.groups.Group(ctx, id); err != nil { // before an intent is recorded with its id
-		return IssuedToken{}, fmt.Errorf("read group %s: %w", id, err)
+	g, err := readGroup(ctx, s.groups, id) // before an intent has its id: see [Tokens.there]
+	if err != nil {
+		return IssuedToken{}, err
 	}
 	mark := func(t apitoken.Token) replay.Mark { return t.Creation }
-	if before, found, err := s.before(ctx, id, n.Mark, mark); found || err != nil {
+	if before, found, err := marked(g, n.Mark, mark); found || err != nil { // asking again leaves no intent of a change
 		return s.replayed(id, before), err
 	}
 	// Only now: what was made under a pin stays made when the pinned key has retired.
@@ -119,7 +120,7 @@ func expiry(at time.Time, in iso8601.Duration, now time.Time) (time.Time, error)
 		return time.Time{}, nil
 	}
 	at = at.UTC().Truncate(time.Second)
-	if !at.After(now) || at.Year() > 9999 {
+	if !at.After(now) || at.Year() > lastYear {
 		return time.Time{}, fmt.Errorf("%w: its expiry is past, or after the year 9999; to end it now, revoke it", apitoken.ErrInvalid)
 	}
 	return at, nil
@@ -143,11 +144,15 @@ func (s *Tokens) Refresh(ctx context.Context, call Call, by Actor, id group.ID, 
 			return IssuedToken{}, fmt.Errorf("%w: the overlap: %w", apitoken.ErrInvalid, err)
 		}
 	}
+	g, err := readGroup(ctx, s.groups, id)
+	if err != nil {
+		return IssuedToken{}, err
+	}
 	refreshing := func(t apitoken.Token) replay.Mark { return t.Refreshing }
-	if before, found, err := s.before(ctx, id, mark, refreshing); found || err != nil {
+	if before, found, err := marked(g, mark, refreshing); found || err != nil {
 		return s.replayed(id, before), err
 	}
-	if err := s.there(ctx, id, token); err != nil {
+	if err := has(g, token); err != nil {
 		return IssuedToken{}, err
 	}
 	text := drawText(s.random, id)
@@ -203,19 +208,6 @@ func errReplayedIf(made bool) error {
 		return errReplayed
 	}
 	return nil
-}
-
-// before looks for the token that this very request was granted before, so that
-// asking again leaves no intent of a change.
-func (s *Tokens) before(ctx context.Context, id group.ID, mark replay.Mark, of func(apitoken.Token) replay.Mark) (apitoken.Token, bool, error) {
-	if mark.IsZero() {
-		return apitoken.Token{}, false, nil
-	}
-	g, err := s.groups.Group(ctx, id)
-	if err != nil {
-		return apitoken.Token{}, false, fmt.Errorf("read group %s: %w", id, err)
-	}
-	return marked(g, mark, of)
 }
 
 func (s *Tokens) replayed(id group.ID, t apitoken.Token) IssuedToken {

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"time"
 
@@ -80,11 +79,7 @@ func (k *Keys) Show(ctx context.Context, by Actor, g group.ID, id key.ID) (Shown
 }
 
 func (k *Keys) ring(ctx context.Context, g group.ID) (key.Ring, error) {
-	ring, err := k.keys.Ring(ctx, g)
-	if err != nil {
-		return key.Ring{}, fmt.Errorf("read ring of %s: %w", g, err)
-	}
-	return ring, nil
+	return readRing(ctx, k.keys, g)
 }
 
 // moment is what a use-case reckons with.
@@ -101,9 +96,9 @@ func (k *Keys) enter(ctx context.Context, by Actor, need Right, id group.ID) (mo
 	if err := by.May(need, id); err != nil {
 		return moment{}, err
 	}
-	g, err := k.groups.Group(ctx, id)
+	g, err := readGroup(ctx, k.groups, id)
 	if err != nil {
-		return moment{}, fmt.Errorf("read group %s: %w", id, err)
+		return moment{}, err
 	}
 	now := k.clock.Now()
 	if _, err := by.in(g, need, now); err != nil {

@@ -83,9 +83,9 @@ func (m *Minter) Mint(ctx context.Context, call Call, caller Caller, d token.Dra
 // sealingKey is the key named, or the group's default: made now when the group
 // has none.
 func (m *Minter) sealingKey(ctx context.Context, call Call, caller Caller, id key.ID, now time.Time) (key.Key, error) {
-	ring, err := m.keys.Ring(ctx, caller.Group.ID)
+	ring, err := readRing(ctx, m.keys, caller.Group.ID)
 	if err != nil {
-		return key.Key{}, fmt.Errorf("read ring of %s: %w", caller.Group.ID, err)
+		return key.Key{}, err
 	}
 	k, err := ring.Sealing(id, now)
 	if errors.Is(err, key.ErrNoDefault) {

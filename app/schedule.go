@@ -89,10 +89,10 @@ func (s *Schedule) Run(ctx context.Context) (done []Turn, next time.Time, err er
 // turn rotates the group if its default is due, or says when it will be.
 func (s *Schedule) turn(ctx context.Context, id group.ID) (t Turn, next time.Time) {
 	t.Group = id
-	g, err := s.groups.Group(ctx, id)
+	g, err := readGroup(ctx, s.groups, id)
 	if err != nil {
 		if !errors.Is(err, ports.ErrNotFound) { // deleted since
-			t.Err = fmt.Errorf("read group %s: %w", id, err)
+			t.Err = err
 		}
 		return t, time.Time{}
 	}

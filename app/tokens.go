@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -75,11 +74,7 @@ func (s *Tokens) read(ctx context.Context, by Actor, id group.ID) (group.Group, 
 	if err := by.May(ToRead, id); err != nil {
 		return group.Group{}, err
 	}
-	g, err := s.groups.Group(ctx, id)
-	if err != nil {
-		return group.Group{}, fmt.Errorf("read group %s: %w", id, err)
-	}
-	return g, nil
+	return readGroup(ctx, s.groups, id)
 }
 
 func (s *Tokens) view(id group.ID, t apitoken.Token) TokenView {
@@ -111,8 +106,8 @@ func (s *Tokens) Update(ctx context.Context, call Call, by Actor, id group.ID, t
 	var ring key.Ring
 	if patch.Restrict != nil {
 		var err error
-		if ring, err = s.keys.Ring(ctx, id); err != nil {
-			return TokenView{}, fmt.Errorf("read ring of %s: %w", id, err)
+		if ring, err = readRing(ctx, s.keys, id); err != nil {
+			return TokenView{}, err
 		}
 	}
 	if err := s.there(ctx, id, token); err != nil {
@@ -203,10 +198,14 @@ func (s *Tokens) Revoke(ctx context.Context, call Call, by Actor, id group.ID, t
 // there answers for a token that is not there, before anything is recorded: an id
 // that nothing has may be a secret in the wrong place.
 func (s *Tokens) there(ctx context.Context, id group.ID, token string) error {
-	g, err := s.groups.Group(ctx, id)
+	g, err := readGroup(ctx, s.groups, id)
 	if err != nil {
-		return fmt.Errorf("read group %s: %w", id, err)
+		return err
 	}
+	return has(g, token)
+}
+
+func has(g group.Group, token string) error {
 	if _, found := g.TokenOf(token); !found {
 		return group.ErrUnknownToken
 	}

@@ -97,6 +97,32 @@ func fileSource(name string) source {
 	return source{name: name, open: func() (io.ReadCloser, error) { return os.Open(filepath.Clean(name)) }}
 }
 
+// scan calls do with every line of the file, until it returns false. What it is
+// given is valid for the call.
+func (s source) scan(ctx context.Context, do func(line) bool) error {
+	file, err := s.open()
+	if err != nil {
+		return fmt.Errorf("%w: auditlog: read %s: %w", ports.ErrUnavailable, s.name, err)
+	}
+	defer func() { _ = file.Close() }()
+	in := newLines(file)
+	for {
+		l, err := in.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%w: auditlog: read %s: %w", ports.ErrUnavailable, s.name, err)
+		}
+		if l.number%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !do(l) {
+			return nil
+		}
+	}
+}
+
 // begin is the first record of the file.
 func (s source) begin() (entry, bool) {
 	f, err := s.open()

@@ -4,13 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 
 	"embedseal/domain/audit"
-	"embedseal/ports"
 )
 
 // filter is a query in the form in which lines are written: there is one way to
@@ -127,34 +124,14 @@ func lastMatches(ctx context.Context, sources []source, f filter, w audit.Window
 // each calls do with every match of the file after that record, until it returns
 // false. What it is given is valid for the call.
 func each(ctx context.Context, s source, f filter, after uint64, do func(entry) bool) error {
-	file, err := s.open()
+	err := s.scan(ctx, func(l line) bool {
+		e, ok := parse(l.text)
+		return !ok || e.Seq <= after || !f.matches(e) || do(e)
+	})
 	if errors.Is(err, fs.ErrNotExist) { // removed since, as configured
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("%w: auditlog: read %s: %w", ports.ErrUnavailable, s.name, err)
-	}
-	defer func() { _ = file.Close() }()
-	in := newLines(file)
-	for {
-		line, err := in.next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%w: auditlog: read %s: %w", ports.ErrUnavailable, s.name, err)
-		}
-		if line.number%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		e, ok := parse(line.text)
-		if !ok || e.Seq <= after || !f.matches(e) {
-			continue
-		}
-		if !do(e) {
-			return nil
-		}
-	}
+	return err
 }
 
 // closeUnread gives back what a snapshot holds open.

@@ -4,15 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
-	"fmt"
 	"hash"
-	"io"
 	"path/filepath"
 	"slices"
 
 	"embedseal/domain/audit"
-	"embedseal/ports"
 )
 
 const (
@@ -134,29 +130,14 @@ func verify(ctx context.Context, c *chain, sources []source, want audit.Head) (a
 }
 
 func (v *verifier) read(ctx context.Context, s source, number int) error {
-	file, err := s.open()
-	if err != nil {
-		return fmt.Errorf("%w: auditlog: read %s: %w", ports.ErrUnavailable, s.name, err)
-	}
-	defer func() { _ = file.Close() }()
-	in := newLines(file)
 	v.place = place{file: filepath.Base(s.name)}
 	v.order[v.place.file] = number
-	for {
-		line, err := in.next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%w: auditlog: read %s: %w", ports.ErrUnavailable, s.name, err)
-		}
-		if line.number%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		v.place.line = line.number
+	return s.scan(ctx, func(l line) bool {
+		v.place.line = l.number
 		v.lines++
-		v.step(line)
-	}
+		v.step(l)
+		return true
+	})
 }
 
 // step takes one line.

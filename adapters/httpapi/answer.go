@@ -1,9 +1,7 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -55,16 +53,14 @@ func answerProblem(c *gin.Context, f *failure) {
 		Code: f.kind.code, ErrorMsg: detail, RequestID: requestID(c),
 	}
 	body.Errors = fieldErrors(f.faults)
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(body); err != nil { // strings and numbers always encode
+	text, err := encoded(body)
+	if err != nil { // strings and numbers always encode
 		c.Status(http.StatusInternalServerError)
 		return
 	}
 	header := c.Writer.Header()
 	header.Set("Content-Type", "application/problem+json")
-	header.Set("Content-Length", strconv.Itoa(out.Len()))
+	header.Set("Content-Length", strconv.Itoa(len(text)))
 	switch f.kind.status {
 	case http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", `Bearer realm="embedseal"`)
@@ -74,7 +70,7 @@ func answerProblem(c *gin.Context, f *failure) {
 		}
 	}
 	c.Writer.WriteHeader(f.kind.status)
-	_, _ = c.Writer.Write(out.Bytes())
+	_, _ = c.Writer.Write(text)
 }
 
 // fieldErrors is how faults are answered; nil without any.

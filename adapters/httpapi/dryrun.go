@@ -79,11 +79,9 @@ func (s *Server) answerDryRun(c *gin.Context, caller app.Caller, draft token.Dra
 
 // appendJSON writes v, which always encodes, as JSON on one line.
 func appendJSON(dst []byte, v any) []byte {
-	out := bytes.NewBuffer(dst)
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
+	text, err := encoded(v)
+	if err != nil {
 		return append(dst, "null"...)
 	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
+	return append(dst, bytes.TrimSuffix(text, []byte("\n"))...)
 }

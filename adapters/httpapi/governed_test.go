@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -100,23 +99,7 @@ func (s *governed) serve(t *testing.T) {
 			s.addr = l.Address
 		}
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	done := make(chan error, 1)
-	go func() { done <- s.admin.Serve(ctx) }()
-	stopped := false
-	s.stop = func() error {
-		stopped = true
-		cancel()
-		return <-done
-	}
-	t.Cleanup(func() {
-		if stopped {
-			return
-		}
-		if err := s.stop(); err != nil {
-			t.Errorf("the server did not end well: %v", err)
-		}
-	})
+	s.stop = running(t, s.admin.Serve)
 }
 
 // allow gives the token of that name in the group those scopes.

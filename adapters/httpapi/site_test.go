@@ -126,11 +126,17 @@ func (s *site) serve(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.addr = addr.String()
+	s.stop = running(t, s.server.Serve)
+}
+
+// running serves until the test or the returned func ends it.
+func running(t *testing.T, serve func(context.Context) error) (stop func() error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
-	go func() { done <- s.server.Serve(ctx) }()
+	go func() { done <- serve(ctx) }()
 	stopped := false
-	s.stop = func() error {
+	stop = func() error {
 		stopped = true
 		cancel()
 		return <-done
@@ -139,10 +145,11 @@ func (s *site) serve(t *testing.T) {
 		if stopped {
 			return
 		}
-		if err := s.stop(); err != nil {
+		if err := stop(); err != nil {
 			t.Errorf("the server did not end well: %v", err)
 		}
 	})
+	return stop
 }
 
 // fill writes the groups and rings that every site has, past whatever faults a

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"embedseal/configs"
+	"embedseal/domain/apitoken"
 )
 
 // adminKeys are the settings of a client of the administration API.
@@ -107,6 +108,17 @@ func closed(c *cobra.Command, flag string, values ...string) {
 	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }
 
+// lookUp asks for something, which it returns understood and as it came.
+func lookUp[T any](ctx context.Context, a admin, path string, query url.Values) (T, reply, error) {
+	got, err := a.do(ctx, adminCall{method: http.MethodGet, path: path, query: query})
+	if err != nil {
+		var none T
+		return none, reply{}, err
+	}
+	v, err := understood[T](got.body)
+	return v, got, err
+}
+
 // page is a piece of a list.
 type page struct {
 	Items []json.RawMessage `json:"items"`
@@ -190,11 +202,7 @@ func (a admin) pages(ctx context.Context, path string, query url.Values, g *pagi
 		if after != "" {
 			query.Set("after", after)
 		}
-		got, err := a.do(ctx, adminCall{method: http.MethodGet, path: path, query: query})
-		if err != nil {
-			return "", err
-		}
-		one, err := understood[page](got.body)
+		one, _, err := lookUp[page](ctx, a, path, query)
 		if err != nil {
 			return "", err
 		}
@@ -221,7 +229,7 @@ func modeNames() []string { return []string{"reject", "clamp"} }
 func featureNames() []string { return []string{"flt", "srt", "core", "crt-view", "fork", "*"} }
 
 func scopeNames() []string {
-	return []string{"mint", "verify", "read", "write", "reveal", "read-only", "read-write"}
+	return append(apitoken.All.Names(), "read-only", "read-write")
 }
 
 // orNone says nothing in words.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"embedseal/domain/audit"
 	"embedseal/domain/iso8601"
 )
 
@@ -60,11 +61,8 @@ func (p *program) auditTailCommand() *cobra.Command {
 
 // records asks for records.
 func (a admin) records(ctx context.Context, query url.Values) (page, error) {
-	got, err := a.do(ctx, adminCall{method: http.MethodGet, path: "/audit/records", query: query})
-	if err != nil {
-		return page{}, err
-	}
-	return understood[page](got.body)
+	one, _, err := lookUp[page](ctx, a, "/audit/records", query)
+	return one, err
 }
 
 // position is the last record that was printed.
@@ -252,14 +250,11 @@ func auditOutcomes() []string { return []string{"granted", "refused", "failed", 
 
 // auditActions are what records can be of, for completion.
 func auditActions() []string {
-	return []string{
-		"mint", "mint_dry_run", "verify", "request", "read",
-		"create_group", "update_group", "update_policy", "delete_group",
-		"create_key", "import_key", "update_key", "set_default_key", "rotate_key", "retire_key", "disable_key", "enable_key", "destroy_key",
-		"reveal_key", "export_key",
-		"create_token", "update_token", "refresh_token", "revoke_token", "revoke",
-		"reveal_audit_key", "verify_audit", "audit_opened", "audit_torn", "audit_truncated", "audit_pruned",
+	var names []string
+	for _, a := range audit.Actions() {
+		names = append(names, string(a))
 	}
+	return names
 }
 
 func (p *program) auditKeyCommand() *cobra.Command {

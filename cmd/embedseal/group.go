@@ -98,12 +98,7 @@ func (a admin) group(ctx context.Context, id string) (groupView, reply, error) {
 	if err := addressable("group", id); err != nil {
 		return groupView{}, reply{}, err
 	}
-	got, err := a.do(ctx, adminCall{method: http.MethodGet, path: at("groups", id)})
-	if err != nil {
-		return groupView{}, reply{}, err
-	}
-	v, err := understood[groupView](got.body)
-	return v, got, err
+	return lookUp[groupView](ctx, a, at("groups", id), nil)
 }
 
 func (p *program) sayGroup(v groupView, tag string) error {

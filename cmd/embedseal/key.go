@@ -194,12 +194,7 @@ func (a admin) key(ctx context.Context, group, id string) (keyView, reply, error
 	if err := errors.Join(addressable("group", group), addressable("key", id)); err != nil {
 		return keyView{}, reply{}, err
 	}
-	got, err := a.do(ctx, adminCall{method: http.MethodGet, path: at("groups", group, "keys", id)})
-	if err != nil {
-		return keyView{}, reply{}, err
-	}
-	v, err := understood[keyView](got.body)
-	return v, got, err
+	return lookUp[keyView](ctx, a, at("groups", group, "keys", id), nil)
 }
 
 func (p *program) keyShowCommand() *cobra.Command {

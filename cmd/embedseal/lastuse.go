@@ -19,30 +19,18 @@ const (
 // keepUses writes the last uses of API tokens. The returned func ends that, with
 // what is not written yet.
 func keepUses(ctx context.Context, uses *app.LastUse, log *slog.Logger) (end func()) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		failing := false // it is tried every minute, and said once
-		tick := time.NewTicker(usesInterval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				err := uses.Flush(ctx)
-				if err != nil && !failing && ctx.Err() == nil {
-					log.Warn("the last use of API tokens cannot be written now, and will be", "error", err)
-				}
-				failing = err != nil
-			}
+	ctx = context.WithoutCancel(ctx)
+	failing := false // it is tried every minute, and said once
+	stop := beside(ctx, ticking(usesInterval, func(ctx context.Context) {
+		err := uses.Flush(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			log.Warn("the last use of API tokens cannot be written now, and will be", "error", err)
 		}
-	}()
+		failing = err != nil
+	}))
 	return func() {
-		cancel()
-		<-ended
-		last, done := context.WithTimeout(context.WithoutCancel(ctx), usesGrace)
+		stop()
+		last, done := context.WithTimeout(ctx, usesGrace)
 		defer done()
 		if err := uses.Close(last); err != nil {
 			log.Warn("the last use of API tokens could not be written", "error", err)

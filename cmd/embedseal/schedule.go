@@ -26,16 +26,7 @@ const (
 // keepSchedule replaces default keys when their groups' calendar says so. The
 // returned func ends that, and waits for a rotation that is under way.
 func keepSchedule(ctx context.Context, s *app.Schedule, log *slog.Logger) (end func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		rotateOnSchedule(ctx, s, log)
-	}()
-	return func() {
-		cancel()
-		<-ended
-	}
+	return beside(ctx, func(ctx context.Context) { rotateOnSchedule(ctx, s, log) })
 }
 
 func rotateOnSchedule(ctx context.Context, s *app.Schedule, log *slog.Logger) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 	"time"
 
@@ -128,12 +127,7 @@ func (a admin) token(ctx context.Context, group, id string) (tokenView, reply, e
 	if err := errors.Join(addressable("group", group), addressable("token", id)); err != nil {
 		return tokenView{}, reply{}, err
 	}
-	got, err := a.do(ctx, adminCall{method: http.MethodGet, path: at("groups", group, "tokens", id)})
-	if err != nil {
-		return tokenView{}, reply{}, err
-	}
-	v, err := understood[tokenView](got.body)
-	return v, got, err
+	return lookUp[tokenView](ctx, a, at("groups", group, "tokens", id), nil)
 }
 
 func (p *program) tokenShowCommand() *cobra.Command {
