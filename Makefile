@@ -28,9 +28,14 @@ FUZZTOTAL ?= 3600
 BENCH     ?= .
 BENCHTIME ?= 1s
 
+# make bench-peers: rounds, seconds of a turn, and what is measured
+ROUNDS  ?= 5
+SECONDS ?= 4
+PARTS   ?= mint,small,overload
+
 FOLDERS = domain ports adapters app configs cmd docs
 
-.PHONY: help build run test test-long fuzz bench peers vault wire check fmt-check vet lint api-lint wire-diff layers tidy-check clean
+.PHONY: help build run test test-long fuzz bench bench-peers peers vault wire check fmt-check vet lint api-lint wire-diff layers tidy-check clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -58,6 +63,9 @@ bench: vault ## benchmarks with allocations; BENCH chooses by name
 	@targets=$$(.ci/targets Benchmark) && go test -tags $(TAGS) -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 60m \
 		$$(echo "$$targets" | cut -d ' ' -f 1 | sort -u)
 
+bench-peers: build peers vault ## embedseal beside the floor, Express and Vault; ROUNDS, SECONDS, PARTS
+	@VAULT_BIN=$$(.ci/vault) go run -tags $(TAGS) ./.ci/benchpeers -rounds $(ROUNDS) -seconds $(SECONDS) -parts $(PARTS)
+
 peers: ## install the JOSE implementations and tools that the tests run
 	@.ci/peers
 
@@ -73,7 +81,7 @@ fmt-check: ## fail where gofmt would change a file
 	@files=$$(gofmt -l $(FOLDERS) .ci) && if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
 
 vet: ## go vet
-	@go vet -tags $(TAGS) ./...
+	@go vet -tags $(TAGS) ./... ./.ci/benchpeers
 
 lint: ## golangci-lint, built once into the user's cache (about 145 s)
 	@.ci/golangci-lint run ./...
