@@ -1,5 +1,98 @@
 package main
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
 
-func (b *bench) overload(context.Context) error { return nil }
+	"embedseal/adapters/httpload"
+)
+
+// crowd is how many callers there are in overload: enough that each request is
+// sent when it is due.
+const crowd = 512
+
+// overload holds the product to half a core and offers it twice what it sustains
+// there.
+func (b *bench) overload(ctx context.Context) error {
+	p, err := b.embedseal(ctx, nil, nil)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	how, free, err := halfCore(p.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	defer free()
+	b.say("\noverload: embedseal held to half a core by %s", how)
+	if _, _, err := b.ask(ctx, p, httpload.Config{Connections: connections, Duration: 2 * time.Second}); err != nil {
+		return err
+	}
+	most, _, err := b.ask(ctx, p, httpload.Config{Connections: connections, Duration: 5 * time.Second})
+	if err != nil {
+		return err
+	}
+	calm, calmly, err := b.ask(ctx, p, httpload.Config{Connections: crowd, Rate: most.PerSecond / 4, Duration: 10 * time.Second})
+	if err != nil {
+		return err
+	}
+	before := p.resident()
+	peak, watched := watchMemory(p)
+	flood, flooded, err := b.ask(ctx, p, httpload.Config{
+		Connections: crowd, Rate: 2 * most.PerSecond, Duration: time.Duration(b.overloadSeconds * float64(time.Second)),
+	})
+	watched()
+	if err != nil {
+		return err
+	}
+	after, afterwards, err := b.ask(ctx, p, httpload.Config{Connections: crowd, Rate: most.PerSecond / 4, Duration: time.Second})
+	if err != nil {
+		return err
+	}
+	shedIn := flooded.RefusedIn.At(.99)
+	b.keep("overload", map[string]any{
+		"held_by": how, "most": most, "calm": calm, "flood": flood, "after": after, "codes": flooded.Codes,
+		"unadvised": flooded.Unadvised, "refused_p99_us": shedIn.Microseconds(), "resident_mb": []float64{before, *peak, p.resident()},
+	})
+	b.say("sustains %.0f/s; calm (a quarter of it): p50 %.0f µs, p99 %.0f µs", most.PerSecond, calm.P50, calm.P99)
+	b.say("offered %.0f/s for %g s: %.0f/s accepted in p50 %.0f µs, p99 %.0f µs; %d refused %v in p99 %s; %d failed %s; %d never sent",
+		flood.Offered, b.overloadSeconds, flood.PerSecond, flood.P50, flood.P99, flood.Refused, flooded.Codes, shedIn.Round(time.Microsecond), flood.Failed, flood.Error, flood.Unsent)
+	b.say("the second after: %.0f/s of %.0f, %d refused, p99 %.0f µs; memory %.1f, at most %.1f, then %.1f MB",
+		after.PerSecond, after.Offered, after.Refused, after.P99, before, *peak, p.resident())
+
+	t := &b.table
+	share := flood.PerSecond / most.PerSecond
+	t.add("overload: accepted/s of what it sustains", "it answers what it can", fmt.Sprintf("%.2f", share), share > 0)
+	shed := flooded.Codes["rate_limited"] + flooded.Codes["overloaded"]
+	t.add("overload: sheds by 429/503 with Retry-After alone", "all", fmt.Sprintf("%d of %d refused; %d failed, %d never sent",
+		shed-flooded.Unadvised, flood.Refused, flood.Failed, flood.Unsent), shed > 0 && shed == flood.Refused && flooded.Unadvised+flood.Failed+flood.Unsent == 0)
+	slower := float64(flooded.AcceptedIn.At(.99)) / float64(calmly.AcceptedIn.At(.99))
+	t.add("overload: p99 of the accepted / p99 when calm", "< 5", fmt.Sprintf("%.2f", slower), slower < 5)
+	t.add("overload: memory at most / before", "does not grow (< 2)", fmt.Sprintf("%.2f (%.1f MB)", *peak/before, *peak), *peak < 2*before)
+	recovered := float64(afterwards.AcceptedIn.At(.99)) / float64(calmly.AcceptedIn.At(.99))
+	t.add("overload: the second after, p99 / p99 when calm", "at once (< 2, none refused)",
+		fmt.Sprintf("%.2f, %d refused", recovered, after.Refused), recovered < 2 && after.Refused+after.Failed == 0)
+	return nil
+}
+
+// watchMemory keeps the highest resident memory, until it is told to end.
+func watchMemory(p *peer) (peak *float64, end func()) {
+	peak = new(float64)
+	stop := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			*peak = max(*peak, p.resident())
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	return peak, func() { close(stop); watching.Wait() }
+}
