@@ -49,10 +49,11 @@ func (c *chain) of(before audit.MAC, head, tail []byte) audit.MAC {
 	return c.sum
 }
 
-// append writes e as the line after head, with its end, and returns its own head.
-func (c *chain) append(dst []byte, head audit.Head, log string, e audit.Event) ([]byte, audit.Head) {
+// append writes a record as the line after head, with its end, and returns its own
+// head.
+func (c *chain) append(dst []byte, head audit.Head, log string, record []byte) ([]byte, audit.Head) {
 	start := len(dst)
-	dst = appendEvent(dst, e)
+	dst = append(dst, record...)
 	dst = strconv.AppendUint(append(dst[:len(dst)-1], seqMember...), head.Seq+1, 10)
 	dst = append(append(append(dst, logMember...), log...), lineEnd...)
 	next := audit.Head{Seq: head.Seq + 1, MAC: c.of(head.MAC, dst[start:], nil)}

@@ -10,7 +10,7 @@ import (
 
 // appendEvent writes e as one JSON object on one line. Empty members are left
 // out; the order is fixed, so that lines can be compared.
-func appendEvent(dst []byte, e audit.Event) []byte {
+func appendEvent(dst []byte, e *audit.Event) []byte {
 	dst = append(e.Time.UTC().AppendFormat(append(dst, `{"time":"`...), "2006-01-02T15:04:05.000000Z07:00"), '"')
 	dst = appendMember(dst, "request_id", e.RequestID)
 	dst = appendMember(dst, "action", string(e.Action))

@@ -14,7 +14,7 @@ func (l *Log) Break(with func(Output) Output) {
 
 // AppendEvent is what Record writes, less the place in the chain and the end of the
 // line.
-func AppendEvent(dst []byte, e audit.Event) []byte { return appendEvent(dst, e) }
+func AppendEvent(dst []byte, e audit.Event) []byte { return appendEvent(dst, &e) }
 
 // Follow is what the log does every few seconds: it looks whether it was renamed.
 func (l *Log) Follow() { l.follow() }

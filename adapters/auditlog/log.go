@@ -59,6 +59,7 @@ type Config struct {
 type Log struct {
 	cfg     Config
 	regular bool
+	queue   queue
 
 	mu  sync.Mutex
 	out output
@@ -79,10 +80,11 @@ type Log struct {
 	// plain says that there are records without a chain among it.
 	plain bool
 	// notes are what the log has to say of itself before the next record.
-	notes  []audit.Event
-	line   []byte
-	stat   syscall.Stat_t
-	failed bool
+	notes []audit.Event
+	// line is what goes into the file next, told a note that goes into it.
+	line, told []byte
+	stat       syscall.Stat_t
+	failed     bool
 	// rotateAfter puts off a rotation that failed.
 	rotateAfter time.Time
 
@@ -163,18 +165,16 @@ func (l *Log) Record(ctx context.Context, e audit.Event) error {
 	return nil
 }
 
-// write is Record without the disk. It returns the number of the record; zero for
-// one that has none, and is on the disk if it must be.
-func (l *Log) write(e *audit.Event) (uint64, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// writeGroup writes records. It returns the number of the last; zero for those that
+// have none, and are on the disk if they must be. The lock is held.
+func (l *Log) writeGroup(g *group) (uint64, error) {
 	err := l.ready()
 	switch {
 	case err != nil:
 	case l.chain == nil:
-		err = l.appendPlain(e)
+		err = l.appendPlain(g)
 	default:
-		err = l.append(e)
+		err = l.append(g)
 	}
 	l.failed = err != nil
 	if err != nil {
@@ -241,19 +241,20 @@ func (l *Log) look() (size int64, names uint64, err error) {
 	}
 }
 
-// append writes the notes that are due and e, which may be nil, in one write. The
-// lock is held.
-func (l *Log) append(e *audit.Event) error {
+// append writes the notes that are due and the records of g, which may be nil, in
+// one write. The lock is held.
+func (l *Log) append(g *group) error {
 	l.line = l.line[:0]
 	if l.unended {
 		l.line = append(l.line, '\n')
 	}
 	head := l.head
-	for _, note := range l.notes {
-		l.line, head = l.chain.append(l.line, head, l.cfg.Name, note)
+	for i := range l.notes {
+		l.told = appendEvent(l.told[:0], &l.notes[i])
+		l.line, head = l.chain.append(l.line, head, l.cfg.Name, l.told)
 	}
-	if e != nil {
-		l.line, head = l.chain.append(l.line, head, l.cfg.Name, *e)
+	for record := range g.all() {
+		l.line, head = l.chain.append(l.line, head, l.cfg.Name, record)
 	}
 	if err := l.put(); err != nil {
 		return err
@@ -265,18 +266,21 @@ func (l *Log) append(e *audit.Event) error {
 	return nil
 }
 
-// appendPlain writes e without a place in the chain, as the key is not there yet.
-func (l *Log) appendPlain(e *audit.Event) error {
+// appendPlain writes records without a place in the chain, as the key is not there
+// yet.
+func (l *Log) appendPlain(g *group) error {
 	l.line = l.line[:0]
 	if l.unended {
 		l.line = append(l.line, '\n')
 	}
-	l.line = append(appendEvent(l.line, *e), '\n')
+	for record := range g.all() {
+		l.line = append(append(l.line, record...), '\n')
+	}
 	if err := l.put(); err != nil {
 		return err
 	}
 	l.debrisEnd, l.plain = l.size, true
-	if !e.Action.Changes() {
+	if !g.changes {
 		return nil
 	}
 	return syncOutput(l.out)
