@@ -37,17 +37,16 @@ func NewAuthenticator(groups ports.GroupStore, uses *LastUse, clock ports.Clock)
 	return a
 }
 
-// Asks reports whether authenticating text means asking the backend about a
-// group that nothing is known of yet. Anybody can write a text with a right
+// Asks reports whether authenticating what was presented means asking the backend
+// about a group that nothing is known of yet. Anybody can write a text with a right
 // checksum that names an invented group: whoever counts failures may want to look
 // at the count first.
-func (a *Authenticator) Asks(text string) bool {
+func (a *Authenticator) Asks(presented apitoken.Presented) bool {
 	knower, ok := a.groups.(ports.Knower)
 	if !ok {
 		return false
 	}
-	presented, err := apitoken.Parse(text)
-	return err == nil && !knower.Knows(group.ID(presented.Group()))
+	return !knower.Knows(group.ID(presented.Group()))
 }
 
 // Authenticate returns who presented text from remote, and whether that token may
@@ -64,6 +63,11 @@ func (a *Authenticator) Authenticate(ctx context.Context, text string, need apit
 	if err != nil {
 		return Caller{}, ErrUnauthenticated
 	}
+	return a.Identify(ctx, presented, need, remote)
+}
+
+// Identify is [Authenticator.Authenticate] for a text that was parsed.
+func (a *Authenticator) Identify(ctx context.Context, presented apitoken.Presented, need apitoken.Scopes, remote netip.Addr) (Caller, error) {
 	id, err := group.ParseID(presented.Group())
 	if err != nil {
 		return Caller{}, ErrUnauthenticated

@@ -1,6 +1,7 @@
 package auditlog
 
 import (
+	"encoding/hex"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -11,7 +12,7 @@ import (
 // appendEvent writes e as one JSON object on one line. Empty members are left
 // out; the order is fixed, so that lines can be compared.
 func appendEvent(dst []byte, e *audit.Event) []byte {
-	dst = append(e.Time.UTC().AppendFormat(append(dst, `{"time":"`...), "2006-01-02T15:04:05.000000Z07:00"), '"')
+	dst = append(appendInstant(append(dst, `{"time":"`...), e.Time, true), '"')
 	dst = appendMember(dst, "request_id", e.RequestID)
 	dst = appendMember(dst, "action", string(e.Action))
 	dst = appendMember(dst, "outcome", string(e.Outcome))
@@ -42,7 +43,7 @@ func appendEvent(dst []byte, e *audit.Event) []byte {
 	dst = appendTime(dst, "issued_at", e.IssuedAt)
 	dst = appendTime(dst, "expires_at", e.ExpiresAt)
 	if !e.Fingerprint.IsZero() {
-		dst = appendMember(dst, "fingerprint", e.Fingerprint.String())
+		dst = append(hex.AppendEncode(append(dst, `,"fingerprint":"`...), e.Fingerprint[:]), '"')
 	}
 	return append(dst, '}')
 }
@@ -52,7 +53,37 @@ func appendTime(dst []byte, name string, t time.Time) []byte {
 		return dst
 	}
 	dst = append(append(append(dst, `,"`...), name...), `":"`...)
-	return append(t.UTC().AppendFormat(dst, time.RFC3339), '"')
+	return append(appendInstant(dst, t, false), '"')
+}
+
+// appendInstant is time.Time.AppendFormat with timeLayout, or with time.RFC3339
+// where no fraction is wanted, at a third of the cost: a record has three of them.
+func appendInstant(dst []byte, t time.Time, fraction bool) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	if year < 0 || year > 9999 { // RFC 3339 has no such year
+		return t.AppendFormat(dst, time.RFC3339)
+	}
+	dst = appendDigits(dst, year, 4)
+	dst = appendDigits(append(dst, '-'), int(month), 2)
+	dst = appendDigits(append(dst, '-'), day, 2)
+	dst = appendDigits(append(dst, 'T'), hour, 2)
+	dst = appendDigits(append(dst, ':'), minute, 2)
+	dst = appendDigits(append(dst, ':'), second, 2)
+	if fraction {
+		dst = appendDigits(append(dst, '.'), t.Nanosecond()/1000, 6)
+	}
+	return append(dst, 'Z')
+}
+
+// appendDigits writes the last digits of n, that many.
+func appendDigits(dst []byte, n, width int) []byte {
+	dst = append(dst, "000000"[:width]...)
+	for i := len(dst) - 1; n > 0 && width > 0; i, n, width = i-1, n/10, width-1 {
+		dst[i] = byte('0' + n%10)
+	}
+	return dst
 }
 
 func appendMember(dst []byte, name, value string) []byte {

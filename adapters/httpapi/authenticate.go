@@ -24,20 +24,24 @@ func (s *front) authenticate(c *gin.Context, need apitoken.Scopes) (app.Caller, 
 
 // authenticateText is authenticate for the text of an API token.
 func (s *front) authenticateText(c *gin.Context, text string, need apitoken.Scopes) (app.Caller, error) {
+	token, err := apitoken.Parse(text)
+	if err != nil {
+		return app.Caller{}, s.countFailure(c, app.ErrUnauthenticated)
+	}
 	// A stranger who invents groups is refused before the backend is asked.
-	if s.auth.Asks(text) {
-		if wait := s.failures.spent(peer(c)); wait > 0 {
+	if s.auth.Asks(token) {
+		if wait := s.failures.spent(bucketName{peer(c), ""}); wait > 0 {
 			return app.Caller{}, tooMany(c, wait, peer(c))
 		}
 	}
-	caller, err := s.auth.Authenticate(c.Request.Context(), text, need, remote(c))
+	caller, err := s.auth.Identify(c.Request.Context(), token, need, remote(c))
 	if errors.Is(err, app.ErrUnauthenticated) {
 		return app.Caller{}, s.countFailure(c, err)
 	}
 	if err != nil && !errors.Is(err, app.ErrScope) {
 		return app.Caller{}, err
 	}
-	if wait := s.tokens.take(nameOf(caller)); wait > 0 {
+	if wait := s.tokens.take(bucketName{string(caller.Group.ID), caller.Token.ID}); wait > 0 {
 		return caller, tooMany(c, wait, nameOf(caller))
 	}
 	return caller, err
@@ -49,25 +53,26 @@ func nameOf(caller app.Caller) string { return string(caller.Group.ID) + "/" + c
 // presented is the API token of the request: `Explo-Authorization: Token …`, or
 // `Authorization: Bearer …`. Both may be sent if they say the same.
 func presented(header http.Header) (string, error) {
-	missing := &failure{kind: kindNoToken}
 	explo, err := credential(header["Explo-Authorization"], "Token")
 	if err != nil {
-		return "", missing
+		return "", missing()
 	}
 	bearer, err := credential(header["Authorization"], "Bearer")
 	switch {
 	case err != nil:
-		return "", missing
+		return "", missing()
 	case explo == "":
 		explo = bearer
 	case bearer != "" && bearer != explo:
 		return "", &failure{kind: kindNoToken, detail: "Explo-Authorization and Authorization name different API tokens; send one of them"}
 	}
 	if explo == "" {
-		return "", missing
+		return "", missing()
 	}
 	return explo, nil
 }
+
+func missing() *failure { return &failure{kind: kindNoToken} }
 
 var errScheme = errors.New("not the scheme of this header")
 
@@ -91,7 +96,7 @@ func credential(values []string, scheme string) (string, error) {
 // countFailure turns the refusal of a stranger into 429 when the address has had
 // too many of them.
 func (s *front) countFailure(c *gin.Context, err error) error {
-	if wait := s.failures.take(peer(c)); wait > 0 {
+	if wait := s.failures.take(bucketName{peer(c), ""}); wait > 0 {
 		return tooMany(c, wait, peer(c))
 	}
 	return err
@@ -116,6 +121,11 @@ func peer(c *gin.Context) string {
 
 // remote is the peer's address; the zero Addr when it is not known.
 func remote(c *gin.Context) netip.Addr {
+	if len(c.Request.Header["X-Forwarded-For"]) == 0 { // nothing for gin to weigh
+		if at, err := netip.ParseAddrPort(c.Request.RemoteAddr); err == nil && at.Addr().Zone() == "" {
+			return at.Addr().Unmap()
+		}
+	}
 	addr, err := netip.ParseAddr(c.ClientIP())
 	if err != nil {
 		return netip.Addr{}

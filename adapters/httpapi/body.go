@@ -27,15 +27,23 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > 0 {
 		size = int(r.ContentLength)
 	}
-	body, err := readAll(http.MaxBytesReader(w, r.Body, MaxBody), make([]byte, 0, size+1))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, &failure{kind: kindTooLarge}
-	case err != nil:
-		return nil, &failure{kind: kindUnreadable, err: err}
+	from := r.Body
+	if r.ContentLength < 0 { // else net/http reads no more than that
+		from = http.MaxBytesReader(w, r.Body, MaxBody)
+	}
+	body, err := readAll(from, make([]byte, 0, size+1))
+	if err != nil {
+		return nil, bodyFailure(err)
 	}
 	return body, nil
+}
+
+func bodyFailure(err error) *failure {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return &failure{kind: kindTooLarge}
+	}
+	return &failure{kind: kindUnreadable, err: err}
 }
 
 // readAll is io.ReadAll into a buffer that fits.
@@ -81,20 +89,21 @@ func isJSON(header http.Header) bool {
 func decodeDraft(body []byte) (token.Draft, error) {
 	var d token.Draft
 	unknown := 0
+	room := make(kept, 0, 6)
 	err := strictjson.Object(body, func(name string, v strictjson.Value) error {
 		switch name {
 		case token.FieldProvidedID:
-			d.ProvidedID = id(&d.Faults, name, v)
+			d.ProvidedID = room.keep(id(&d.Faults, name, v))
 		case token.FieldEmbedID:
-			d.EmbedID = id(&d.Faults, name, v)
+			d.EmbedID = room.keep(id(&d.Faults, name, v))
 		case token.FieldKeyID:
-			d.KeyID = text(&d.Faults, name, v)
+			d.KeyID = room.keep(text(&d.Faults, name, v))
 		case token.FieldExpiration:
-			d.Expiration = text(&d.Faults, name, v)
+			d.Expiration = room.keep(text(&d.Faults, name, v))
 		case token.FieldChartID:
-			d.ChartID = id(&d.Faults, name, v)
+			d.ChartID = room.keep(id(&d.Faults, name, v))
 		case token.FieldEmbedOrigin:
-			d.EmbedOrigin = text(&d.Faults, name, v)
+			d.EmbedOrigin = room.keep(text(&d.Faults, name, v))
 		case token.FieldFeatures:
 			d.Features = texts(&d.Faults, name, v)
 		case token.FieldDisableEditing:
@@ -127,39 +136,48 @@ func jsonFailure(err *strictjson.Error, known []string) *failure {
 	return f
 }
 
+// kept is one piece of memory for the optional texts of a body.
+type kept []string
+
+// keep is a text where it is given, and nil where it is not.
+func (k *kept) keep(s string, given bool) *string {
+	if !given {
+		return nil
+	}
+	*k = append(*k, s)
+	return &(*k)[len(*k)-1]
+}
+
 func wrongType(faults *[]token.Fault, name string, v strictjson.Value, want string) {
 	*faults = append(*faults, token.Fault{
 		Field: name, Code: token.FaultWrongType, Detail: fmt.Sprintf("is %s, must be %s", v.Kind(), want),
 	})
 }
 
-func text(faults *[]token.Fault, name string, v strictjson.Value) *string {
+// text is a member that is a string; given is false when it is absent, null or wrong.
+func text(faults *[]token.Fault, name string, v strictjson.Value) (s string, given bool) {
 	if v.Kind() == strictjson.Null {
-		return nil
+		return "", false
 	}
 	s, ok := v.Text()
 	if !ok {
 		wrongType(faults, name, v, "a string")
-		return nil
 	}
-	return &s
+	return s, ok
 }
 
 // id takes any string but one that is certain to be in the wrong place: what
 // passes here is put into tokens and audit records.
-func id(faults *[]token.Fault, name string, v strictjson.Value) *string {
-	s := text(faults, name, v)
-	if s == nil {
-		return nil
+func id(faults *[]token.Fault, name string, v strictjson.Value) (s string, given bool) {
+	s, given = text(faults, name, v)
+	if !given || len(s) > token.MaxID { // refused for that
+		return s, given
 	}
-	if len(*s) > token.MaxID { // refused for that
-		return s
-	}
-	if what := misplaced(*s); what != "" {
+	if what := misplaced(s); what != "" {
 		*faults = append(*faults, token.Fault{Field: name, Code: token.FaultMalformed, Detail: what})
-		return nil
+		return "", false
 	}
-	return s
+	return s, true
 }
 
 // misplaced says what s is, if that has no place in a record.

@@ -120,7 +120,7 @@ func (f *form) null(name string) bool {
 
 // text is a member that is a string; nil when it is absent or null.
 func (f *form) text(name string) *string {
-	return text(&f.faults.known, f.prefix+name, f.values[name])
+	return new(kept).keep(text(&f.faults.known, f.prefix+name, f.values[name]))
 }
 
 // words is text for people: no place for a token. Absent and null are empty.

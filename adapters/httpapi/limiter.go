@@ -25,7 +25,7 @@ type limiter struct {
 	clock     ports.Clock
 
 	mu      sync.Mutex
-	buckets *lru.Cache[string, *bucket]
+	buckets *lru.Cache[bucketName, *bucket]
 
 	allowed, refused atomic.Uint64
 }
@@ -57,6 +57,10 @@ func (f *front) Limits() []LimitCounts {
 	return all
 }
 
+// bucketName is whose requests are counted: an API token, by its group and id, or an
+// address.
+type bucketName struct{ of, token string }
+
 type bucket struct {
 	limiter *rate.Limiter
 }
@@ -66,7 +70,7 @@ func newLimiter(enabled bool, perSecond float64, burst int, clock ports.Clock) *
 	if !enabled {
 		return nil
 	}
-	buckets, err := lru.New[string, *bucket](maxBuckets)
+	buckets, err := lru.New[bucketName, *bucket](maxBuckets)
 	if err != nil { // only for a size that is not positive
 		return nil
 	}
@@ -75,7 +79,7 @@ func newLimiter(enabled bool, perSecond float64, burst int, clock ports.Clock) *
 
 // take counts one request of name. A wait above zero refuses it, and says when
 // the next would pass.
-func (l *limiter) take(name string) (wait time.Duration) {
+func (l *limiter) take(name bucketName) (wait time.Duration) {
 	if l == nil {
 		return 0
 	}
@@ -96,7 +100,7 @@ func (l *limiter) take(name string) (wait time.Duration) {
 
 // spent is take for a request that is not counted unless it is refused: whether
 // name has used up what it may.
-func (l *limiter) spent(name string) (wait time.Duration) {
+func (l *limiter) spent(name bucketName) (wait time.Duration) {
 	if l == nil {
 		return 0
 	}

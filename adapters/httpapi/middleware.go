@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"runtime"
 	"runtime/debug"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -35,13 +33,22 @@ func (s *front) identify(c *gin.Context) {
 func headers(c *gin.Context, random ports.Random) string {
 	var seed [10]byte
 	random.Fill(seed[:])
-	id := strings.ToLower(base32.StdEncoding.EncodeToString(seed[:]))
+	var text [16]byte
+	lowerBase32.Encode(text[:], seed[:])
+	id := string(text[:])
 	header := c.Writer.Header()
 	header[requestIDHeader] = []string{id}
-	header["Cache-Control"] = []string{"no-store"}
-	header["X-Content-Type-Options"] = []string{"nosniff"}
+	header["Cache-Control"] = noStore
+	header["X-Content-Type-Options"] = noSniff
 	return id
 }
+
+// lowerBase32 is the alphabet of RFC 4648 section 6 in lower case.
+var lowerBase32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567")
+
+// Values of headers that every answer has, made once: whoever sets another puts
+// another slice in their place.
+var noStore, noSniff, typeJSON = []string{"no-store"}, []string{"nosniff"}, []string{"application/json"}
 
 // recover answers a panic with 500. What it logs has the stack and no header,
 // and nothing of the panic's value but its type: see [described].
@@ -94,9 +101,9 @@ func requestID(c *gin.Context) string {
 
 // call is what the use-cases record of where a request came from.
 func call(c *gin.Context) app.Call {
-	remote := c.ClientIP()
-	if _, err := netip.ParseAddr(remote); err != nil { // a unix socket: its peer has none
-		remote = ""
+	from := ""
+	if addr := remote(c); addr.IsValid() { // the peer of a unix socket has none
+		from = addr.String()
 	}
-	return app.Call{RequestID: requestID(c), Remote: remote}
+	return app.Call{RequestID: requestID(c), Remote: from}
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 
@@ -63,17 +64,24 @@ func (s *Server) answerMint(c *gin.Context) string {
 
 // answerToken writes `success` as the number 1. A compact JWE needs no escape.
 func answerToken(c *gin.Context, minted app.Minted) {
-	out := make([]byte, 0, len(minted.Text)+32)
-	out = append(append(append(out, `{"success": 1, "jwt": "`...), minted.Text...), '"')
+	buffer := answers.Get().(*[]byte) //nolint:errcheck // New makes nothing else
+	defer answers.Put(buffer)
+	out := append((*buffer)[:0], `{"success": 1, "jwt": "`...)
+	out = append(append(out, minted.Text...), '"')
 	if len(minted.Clamped) > 0 {
 		out = appendJSON(append(out, `, "warnings": `...), fieldErrors(minted.Clamped))
 	}
-	answerJSON(c, append(out, "}\n"...))
+	*buffer = append(out, "}\n"...)
+	answerJSON(c, *buffer)
 }
+
+// answers are buffers that answers are put together in: what is written of one lies
+// elsewhere when the write returns.
+var answers = sync.Pool{New: func() any { return new([]byte) }}
 
 func answerJSON(c *gin.Context, body []byte) {
 	header := c.Writer.Header()
-	header["Content-Type"] = []string{"application/json"}
+	header["Content-Type"] = typeJSON
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	c.Writer.WriteHeader(http.StatusOK)
 	_, _ = c.Writer.Write(body)

@@ -74,17 +74,18 @@ func (s *Server) refuseAnyBrowser(c *gin.Context) error {
 func decodeVerify(body []byte) (string, verdict.Presented, error) {
 	var faults []token.Fault
 	var jwt, origin, embed, chart *string
+	room := make(kept, 0, 4)
 	unknown := 0
 	err := strictjson.Object(body, func(name string, v strictjson.Value) error {
 		switch name {
 		case verdict.FieldToken:
-			jwt = text(&faults, name, v)
+			jwt = room.keep(text(&faults, name, v))
 		case token.FieldEmbedOrigin:
-			origin = text(&faults, name, v)
+			origin = room.keep(text(&faults, name, v))
 		case token.FieldEmbedID:
-			embed = id(&faults, name, v)
+			embed = room.keep(id(&faults, name, v))
 		case token.FieldChartID:
-			chart = id(&faults, name, v)
+			chart = room.keep(id(&faults, name, v))
 		default:
 			if unknown++; unknown <= maxUnknown {
 				faults = append(faults, unknownMember(name, verdict.Fields()))

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -129,19 +130,27 @@ func BenchmarkHTTPMint(b *testing.B) {
 }
 
 // BenchmarkHTTPRatio runs both in turns, and reports how much of the floor's
-// requests per second the product makes.
+// requests per second the product makes; and the same of the processor time that a
+// request and its client cost, which a busy machine changes less.
 func BenchmarkHTTPRatio(b *testing.B) {
 	run := newBench(b)
 	least, mint := serveHTTP(b, floorHandler(b)), serveHTTP(b, run.service.Server.Handler())
-	var floorRate, mintRate float64
+	var floorRate, mintRate, floorCost, mintCost float64
 	rounds := 0
 	for b.Loop() {
 		for range 5 {
-			floorRate += press(b, least, mintInquiry("x"), 500*time.Millisecond)
-			mintRate += press(b, mint, mintInquiry(run.token.Reveal()), 500*time.Millisecond)
+			begin := processorTime(b)
+			rate := press(b, least, mintInquiry("x"), 500*time.Millisecond)
+			floorRate, floorCost = floorRate+rate, floorCost+(processorTime(b)-begin).Seconds()/rate
+			begin = processorTime(b)
+			rate = press(b, mint, mintInquiry(run.token.Reveal()), 500*time.Millisecond)
+			mintRate, mintCost = mintRate+rate, mintCost+(processorTime(b)-begin).Seconds()/rate
 			rounds++
 		}
 	}
+	b.ReportMetric(floorCost/mintCost, "mint/floor-cpu")
+	b.ReportMetric(mintCost/float64(rounds)/0.5*1e6, "mint-cpu-µs")
+	b.ReportMetric(floorCost/float64(rounds)/0.5*1e6, "floor-cpu-µs")
 	b.ReportMetric(floorRate/float64(rounds), "floor-req/s")
 	b.ReportMetric(mintRate/float64(rounds), "mint-req/s")
 	b.ReportMetric(mintRate/floorRate, "mint/floor")
@@ -173,6 +182,14 @@ func press(b *testing.B, address string, q inquiry, long time.Duration) float64 
 		return time.Since(begin) < long
 	})
 	return float64(done.Load()) / time.Since(begin).Seconds()
+}
+
+// processorTime is what this process has used of the processors.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func serveHTTP(b *testing.B, handler http.Handler) string {

@@ -48,8 +48,16 @@ func EncodeHeader(keyID string) (string, error) {
 	if !ValidKeyID(keyID) {
 		return "", refuse(CheckKid, fmt.Sprintf("a kid has 1 to %d characters of A-Z, a-z, 0-9, '.', '_' and '-'", maxKeyID))
 	}
-	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"dir","enc":"A256GCM","kid":"` + keyID + `"}`)), nil
+	// The part before the key id has 36 bytes, so that its base64url text ends where
+	// that of the rest begins.
+	var rest [maxKeyID + len(`"}`)]byte
+	var text [len(headerStart) + (len(rest)*8+5)/6]byte
+	tail := append(append(rest[:0], keyID...), `"}`...)
+	return string(base64.RawURLEncoding.AppendEncode(append(text[:0], headerStart...), tail)), nil
 }
+
+// headerStart is the base64url text of {"alg":"dir","enc":"A256GCM","kid":".
+const headerStart = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoi"
 
 // ParseHeader reads a protected header: strict JSON of a closed set of members
 // (RFC 7516 section 4), `alg`, `enc` and `kid` required. The error is an

@@ -86,7 +86,7 @@ func (v Value) Elements() []Value {
 	if v.Kind() != Array {
 		return nil
 	}
-	elements := []Value{}
+	elements := make([]Value, 0, 4)
 	for at := skipSpace(v.text, 1); v.text[at] != ']'; {
 		end := valueEnd(v.text, at)
 		elements = append(elements, Value{raw: v.raw[at:end:end], text: v.text[at:end]})
