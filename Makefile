@@ -35,7 +35,7 @@ PARTS   ?= mint,small,overload
 
 FOLDERS = domain ports adapters app configs cmd docs
 
-.PHONY: help build run test test-long fuzz bench bench-peers peers vault wire check fmt-check vet lint api-lint wire-diff layers tidy-check clean
+.PHONY: help build run test test-long fuzz bench bench-peers peers vault wire check fmt-check vet lint api-lint wire-diff layers allocs tidy-check clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -75,7 +75,7 @@ vault: ## build the Vault server that the tests run, once, and say where it is
 wire: ## write the wire injectors anew
 	go tool wire gen $(COMMAND)
 
-check: fmt-check vet tidy-check layers wire-diff api-lint lint ## everything that is checked without running the product
+check: fmt-check vet tidy-check layers allocs wire-diff api-lint lint ## everything that is checked without running the product
 
 fmt-check: ## fail where gofmt would change a file
 	@files=$$(gofmt -l $(FOLDERS) .ci) && if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
@@ -95,6 +95,9 @@ wire-diff: ## fail when wire_gen.go is not what wire would write
 
 layers: ## the import rules of docs/architecture.md
 	@go test -tags $(TAGS) -count=1 -run '^TestLayout' $(COMMAND)
+
+allocs: ## fail when a mint leaves more to the garbage collector than it did
+	@go test -tags $(TAGS) -count=1 -run 'Allocation' ./domain/jwe ./domain/strictjson ./adapters/jose $(COMMAND)
 
 tidy-check: ## fail when go.mod or go.sum is not tidy
 	@go mod tidy -diff

@@ -1,6 +1,10 @@
 package auditlog
 
-import "embedseal/domain/audit"
+import (
+	"time"
+
+	"embedseal/domain/audit"
+)
 
 // Output is what the log writes to.
 type Output = output
@@ -26,4 +30,20 @@ func (l *Log) Save() { l.save() }
 func HeadOf(text string) (audit.Head, bool) {
 	e, ok := parse([]byte(text))
 	return e.Head, ok
+}
+
+// WaitForGroup waits until a group of so many records is open.
+func (l *Log) WaitForGroup(records int) {
+	for {
+		l.queue.mu.Lock()
+		n := 0
+		if l.queue.open != nil {
+			n = len(l.queue.open.ends)
+		}
+		l.queue.mu.Unlock()
+		if n == records {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }

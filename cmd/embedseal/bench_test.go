@@ -45,10 +45,10 @@ type bench struct {
 	clock   ports.Clock
 }
 
-func newBench(b *testing.B) bench { return newBenchWith(b, nil, nil) }
+func newBench(b testing.TB) bench { return newBenchWith(b, nil, nil) }
 
 // newBenchWith has other settings: flags by their paths, and environment.
-func newBenchWith(b *testing.B, flags map[string]string, environ []string) bench {
+func newBenchWith(b testing.TB, flags map[string]string, environ []string) bench {
 	b.Helper()
 	all := map[string]string{
 		"data_dir": b.TempDir(), "http.listen": "127.0.0.1:0",
@@ -82,7 +82,7 @@ type wallClock struct{}
 
 func (wallClock) Now() time.Time { return time.Now().UTC() }
 
-func must(b *testing.B, err error) {
+func must(b testing.TB, err error) {
 	b.Helper()
 	if err != nil {
 		b.Fatal(err)
@@ -100,7 +100,7 @@ func BenchmarkMint(b *testing.B) {
 }
 
 // minting is the use-case, from the text of an API token to a recorded token.
-func (run bench) minting(b *testing.B) func() {
+func (run bench) minting(b testing.TB) func() {
 	b.Helper()
 	auth := app.NewAuthenticator(run.stores.Groups, app.NewLastUse(run.stores.Groups, run.clock), run.clock)
 	defaults := app.NewDefaultKeys(run.stores.Keys, run.stores.Custody, nil, run.clock, nil)

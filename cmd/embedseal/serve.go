@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -95,6 +96,7 @@ func (p *program) makeDev(cfg *configs.Config, c *cobra.Command) error {
 // serve runs a server until ctx is done. Once its addresses are taken it calls
 // announce, and then begins to answer.
 func (p *program) serve(ctx context.Context, cfg configs.Config, announce func(ctx context.Context, b *app.Bootstrapper, addr, socket string) error) error {
+	defer runtime.KeepAlive(ballast())
 	log := p.logger(cfg.Log)
 	dir := datadir.At(cfg.DataDir)
 	if cfg.Store == storeVault && cfg.Audit.Path == "" {
