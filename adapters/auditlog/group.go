@@ -3,16 +3,20 @@ package auditlog
 import (
 	"errors"
 	"iter"
-	"runtime"
 	"sync"
 
 	"embedseal/domain/audit"
 )
 
-// queue brings together the records that are asked for while another is written.
+// queue brings together the records that are asked for while others are written. A
+// write costs about as much for ten records as for one, and whoever waits for its
+// lock costs more than either: so nobody waits for it. One writes; who comes
+// meanwhile joins the group that is written next, by the first of them.
 type queue struct {
 	mu sync.Mutex
-	// open is the group that records join; nil when the next begins one.
+	// writing says that a group is being written, or that somebody was told to.
+	writing bool
+	// open is the group that is written next; nil when nobody waits.
 	open *group
 	// spare is a group that nobody needs any more.
 	spare *group
@@ -27,31 +31,48 @@ type group struct {
 	ends []int
 	// changes says that one of them must be on the disk.
 	changes bool
-	// done is closed when they were written, or not; nil while there is one record.
+	// turn is closed when the group is to be written; nil for one that need not wait.
+	turn chan struct{}
+	// done is closed when it was written, or not; nil while there is one record.
 	done chan struct{}
 	// seq is the number of the last of them, zero for records that have none.
 	seq uint64
 	err error
 }
 
-// join adds a record to the group that is open. begun says that it is the first, and
-// whoever asked has to write the group.
+// join adds a record to a group. begun says that it is the first, and whoever asked
+// has to write the group when its turn has come.
 func (q *queue) join(e *audit.Event) (g *group, begun bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.open == nil {
+	switch {
+	case !q.writing:
+		q.writing, begun = true, true
+		g = q.fresh()
+	case q.open == nil:
 		begun = true
-		if q.open, q.spare = q.spare, nil; q.open == nil {
-			q.open = &group{}
+		g = q.fresh()
+		g.turn, q.open = make(chan struct{}), g
+	default:
+		g = q.open
+		if g.done == nil {
+			g.done = make(chan struct{})
 		}
-	} else if q.open.done == nil {
-		q.open.done = make(chan struct{})
 	}
-	g = q.open
 	g.text = appendEvent(g.text, e)
 	g.ends = append(g.ends, len(g.text))
 	g.changes = g.changes || e.Action.Changes()
 	return g, begun
+}
+
+// fresh is a group without records. The lock is held.
+func (q *queue) fresh() *group {
+	g := q.spare
+	q.spare = nil
+	if g == nil {
+		g = &group{}
+	}
+	return g
 }
 
 // all are the records of a group; none of nil.
@@ -70,29 +91,36 @@ func (g *group) all() iter.Seq[[]byte] {
 	}
 }
 
-// close ends the time in which records join the group that is open.
-func (q *queue) close() {
+// take ends the time in which records join a group.
+func (q *queue) take(g *group) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.open = nil
+	if q.open == g {
+		q.open = nil
+	}
 }
 
 // maxSpare is the most text that a group may have had room for to be used again.
 const maxSpare = 1 << 20
 
-// free takes a group that nobody reads any more.
-func (q *queue) free(g *group) {
+// next lets the group be written that has come together meanwhile. g is the one that
+// was written.
+func (q *queue) next(g *group) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.open != nil {
+		close(q.open.turn)
+	} else {
+		q.writing = false
+	}
 	if cap(g.text) > maxSpare {
 		return
 	}
-	next := g
-	if g.done != nil { // those who waited look at what came of it still
-		next = &group{}
+	if g.turn != nil { // those who waited look at what came of it still
+		g = &group{text: g.text, ends: g.ends}
 	}
-	*next = group{text: g.text[:0], ends: g.ends[:0]}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.spare = next
+	*g = group{text: g.text[:0], ends: g.ends[:0]}
+	q.spare = g
 }
 
 // write is Record without the disk. It returns the number of the record, or of one
@@ -104,22 +132,21 @@ func (l *Log) write(e *audit.Event) (uint64, error) {
 		<-g.done
 		return g.seq, g.err
 	}
-	// Requests that are ready to go on come to their records meanwhile, and a hundred
-	// of them cost one write. Where there are none this returns at once.
-	runtime.Gosched()
-	defer l.queue.free(g)
-	l.lead(g)
-	return g.seq, g.err
+	if g.turn != nil {
+		<-g.turn
+	}
+	return l.lead(g)
 }
 
 // errBroken is of a write that panicked.
 var errBroken = errors.New("auditlog: the write did not come to its end")
 
-// lead writes a group, and tells those who wait for it.
-func (l *Log) lead(g *group) {
+// lead writes a group, tells those who wait for it, and lets the next one begin.
+func (l *Log) lead(g *group) (uint64, error) {
+	defer l.queue.next(g)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.queue.close()
+	l.queue.take(g)
 	g.err = errBroken
 	defer func() {
 		if g.done != nil {
@@ -127,4 +154,5 @@ func (l *Log) lead(g *group) {
 		}
 	}()
 	g.seq, g.err = l.writeGroup(g)
+	return g.seq, g.err
 }
