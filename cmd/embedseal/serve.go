@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -173,6 +174,7 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, announce func(c
 		attrs = append(attrs, "ops", opsAddr.String())
 	}
 	log.Info("serving", attrs...)
+	go debug.FreeOSMemory() // what starting took, and running does not need
 	watching, endWatch := context.WithCancel(ctx)
 	defer endWatch()
 	go run.Ops.Watch(watching, watchInterval)
