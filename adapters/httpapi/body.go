@@ -17,25 +17,35 @@ import (
 
 // readBody returns the whole body of a request that carries JSON.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	return readBodyUpTo(MaxBody, w, r)
+}
+
+// readBodyUpTo is readBody with another cap, in bytes.
+func readBodyUpTo(most int64, w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if !isJSON(r.Header) {
 		return nil, &failure{kind: kindMediaType}
 	}
-	if r.ContentLength > MaxBody {
-		return nil, &failure{kind: kindTooLarge}
+	if r.ContentLength > most {
+		return nil, tooLarge(most)
 	}
 	size := 512
-	if r.ContentLength > 0 {
-		size = int(r.ContentLength)
+	if r.ContentLength > 0 { // a promise: what is larger than MaxBody grows as it comes
+		size = int(min(r.ContentLength, MaxBody))
 	}
-	body, err := readAll(http.MaxBytesReader(w, r.Body, MaxBody), make([]byte, 0, size+1))
-	var tooLarge *http.MaxBytesError
+	body, err := readAll(http.MaxBytesReader(w, r.Body, most), make([]byte, 0, size+1))
+	var beyond *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
-		return nil, &failure{kind: kindTooLarge}
+	case errors.As(err, &beyond):
+		return nil, tooLarge(most)
 	case err != nil:
 		return nil, &failure{kind: kindUnreadable, err: err}
 	}
 	return body, nil
+}
+
+// tooLarge is the refusal of a body of more than so many bytes.
+func tooLarge(most int64) *failure {
+	return &failure{kind: kindTooLarge, detail: fmt.Sprintf("the body is larger than %d bytes", most)}
 }
 
 // readAll is io.ReadAll into a buffer that fits.

@@ -61,14 +61,17 @@ func (s *Server) answerMint(c *gin.Context) string {
 	return codeGranted
 }
 
-// answerToken writes `success` as the number 1. A compact JWE needs no escape.
 func answerToken(c *gin.Context, minted app.Minted) {
-	out := make([]byte, 0, len(minted.Text)+32)
-	out = append(append(append(out, `{"success": 1, "jwt": "`...), minted.Text...), '"')
+	answerJSON(c, append(appendToken(make([]byte, 0, len(minted.Text)+32), minted), '\n'))
+}
+
+// appendToken writes `success` as the number 1. A compact JWE needs no escape.
+func appendToken(dst []byte, minted app.Minted) []byte {
+	dst = append(append(append(dst, `{"success": 1, "jwt": "`...), minted.Text...), '"')
 	if len(minted.Clamped) > 0 {
-		out = appendJSON(append(out, `, "warnings": `...), fieldErrors(minted.Clamped))
+		dst = appendJSON(append(dst, `, "warnings": `...), fieldErrors(minted.Clamped))
 	}
-	answerJSON(c, append(out, "}\n"...))
+	return append(dst, '}')
 }
 
 func answerJSON(c *gin.Context, body []byte) {
