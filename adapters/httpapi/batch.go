@@ -104,7 +104,7 @@ func (s *Server) again(c *gin.Context) func(context.Context) (app.Caller, error)
 		if err != nil {
 			return app.Caller{}, err
 		}
-		return s.auth.Authenticate(ctx, text, apitoken.Mint, remote(c)) //nolint:wrapcheck // as the first time
+		return s.auth.Authenticate(ctx, text, apitoken.Mint, remote(c))
 	}
 }
 
@@ -134,7 +134,7 @@ func (s *Server) mintItem(ctx context.Context, c *gin.Context, run *app.Batch, a
 	if err != nil {
 		return app.Minted{}, ofItem(err)
 	}
-	return run.Mint(ctx, draft.Or(asked.defaults)) //nolint:wrapcheck // translated where a mint's is
+	return run.Mint(ctx, draft.Or(asked.defaults))
 }
 
 // ofItem is what is wrong with a body, said of an item.

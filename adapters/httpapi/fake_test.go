@@ -40,7 +40,7 @@ type recorder struct {
 	events []audit.Event
 	fail   error
 	// spare is how many records are taken before fail.
-	spare  int
+	spare int
 	// refuse, when set, is what is answered to an event.
 	refuse func(audit.Event) error
 	panics any
