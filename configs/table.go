@@ -161,7 +161,7 @@ func rateKeys() []Key {
 		row("rate.token_per_second", "1000", perSecond(), func(c *Config) *float64 { return &c.Rate.TokenPerSecond },
 			"Requests per second for each API token."),
 		row("rate.token_burst", "2000", burst(), func(c *Config) *int { return &c.Rate.TokenBurst },
-			"Requests at once for each API token."),
+			"Requests at once for each API token; a batch counts as many as it has, and can have no more."),
 		row("rate.failure_per_second", "10", perSecond(), func(c *Config) *float64 { return &c.Rate.FailurePerSecond },
 			"Requests per second that fail to authenticate, for each peer address."),
 		row("rate.failure_burst", "20", burst(), func(c *Config) *int { return &c.Rate.FailureBurst },

@@ -6,8 +6,8 @@ import "time"
 // and returns at once.
 type Meter interface {
 	// Answered is told of each answer to a request for tokens: the `code` of its
-	// problem, "granted", or "dry_run", and how long it took. It is safe for
-	// concurrent use.
+	// problem, "granted", or "dry_run", and how long it took; of a batch, of each item.
+	// It is safe for concurrent use.
 	Answered(code string, took time.Duration)
 	// Verified is told of each answer to a token that was presented: "active", the
 	// reason why it is not good (see domain/verdict), or the `code` of its problem, and

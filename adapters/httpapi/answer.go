@@ -42,18 +42,21 @@ type fieldError struct {
 // docs/errors.md explains each.
 const typePrefix = "urn:embedseal:problem:"
 
-// answerProblem writes f. It does not record or log it: see [front.refuse].
-func answerProblem(c *gin.Context, f *failure) {
+// problemOf is f as it is answered to that request.
+func problemOf(c *gin.Context, f *failure) problemBody {
 	detail := f.detail
 	if detail == "" {
 		detail = f.kind.detail
 	}
-	body := problemBody{
+	return problemBody{
 		Type: typePrefix + f.kind.code, Title: f.kind.title, Status: f.kind.status, Detail: detail,
-		Code: f.kind.code, ErrorMsg: detail, RequestID: requestID(c),
+		Code: f.kind.code, ErrorMsg: detail, RequestID: requestID(c), Errors: fieldErrors(f.faults),
 	}
-	body.Errors = fieldErrors(f.faults)
-	text, err := encoded(body)
+}
+
+// answerProblem writes f. It does not record or log it: see [front.refuse].
+func answerProblem(c *gin.Context, f *failure) {
+	text, err := encoded(problemOf(c, f))
 	if err != nil { // strings and numbers always encode
 		c.Status(http.StatusInternalServerError)
 		return
@@ -94,6 +97,14 @@ func (s *Server) fail(c *gin.Context, action audit.Action, caller app.Caller, er
 // what it was about. It returns the code of the answer.
 func (s *front) refuse(c *gin.Context, by app.Actor, what app.Refusal, err error) string {
 	c.Abort()
+	f := s.settle(c, by, what, err)
+	answerProblem(c, f)
+	return f.kind.code
+}
+
+// settle is refuse without the answer, which it returns: translated, recorded and
+// logged.
+func (s *front) settle(c *gin.Context, by app.Actor, what app.Refusal, err error) *failure {
 	f := translate(err)
 	if f.kind != kindAudit && !app.Recorded(err) {
 		what.Code, what.Faults = f.code(), f.faults
@@ -114,8 +125,7 @@ func (s *front) refuse(c *gin.Context, by app.Actor, what app.Refusal, err error
 		}
 	}
 	s.logFailure(c, f)
-	answerProblem(c, f)
-	return f.kind.code
+	return f
 }
 
 // record records a failure; what a stranger can cause without end, once a second.

@@ -41,13 +41,18 @@ func (s *front) authenticateText(c *gin.Context, text string, need apitoken.Scop
 	if err != nil && !errors.Is(err, app.ErrScope) {
 		return app.Caller{}, err
 	}
-	if wait := s.tokens.take(bucketName{string(caller.Group.ID), caller.Token.ID}); wait > 0 {
+	if wait := s.tokens.take(bucketOf(caller)); wait > 0 {
 		return caller, tooMany(c, wait, nameOf(caller))
 	}
 	return caller, err
 }
 
-// nameOf is what the requests of an API token are counted by.
+// bucketOf is what the requests of an API token are counted by.
+func bucketOf(caller app.Caller) bucketName {
+	return bucketName{string(caller.Group.ID), caller.Token.ID}
+}
+
+// nameOf is an API token in what is recorded of its refusals.
 func nameOf(caller app.Caller) string { return string(caller.Group.ID) + "/" + caller.Token.ID }
 
 // presented is the API token of the request: `Explo-Authorization: Token …`, or

@@ -17,33 +17,43 @@ import (
 
 // readBody returns the whole body of a request that carries JSON.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	return readBodyUpTo(MaxBody, w, r)
+}
+
+// readBodyUpTo is readBody with another cap, in bytes.
+func readBodyUpTo(most int64, w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if !isJSON(r.Header) {
 		return nil, &failure{kind: kindMediaType}
 	}
-	if r.ContentLength > MaxBody {
-		return nil, &failure{kind: kindTooLarge}
+	if r.ContentLength > most {
+		return nil, tooLarge(most)
 	}
 	size := 512
-	if r.ContentLength > 0 {
-		size = int(r.ContentLength)
+	if r.ContentLength > 0 { // a promise: what is larger than MaxBody grows as it comes
+		size = int(min(r.ContentLength, MaxBody))
 	}
 	from := r.Body
 	if r.ContentLength < 0 { // else net/http reads no more than that
-		from = http.MaxBytesReader(w, r.Body, MaxBody)
+		from = http.MaxBytesReader(w, r.Body, most)
 	}
 	body, err := readAll(from, make([]byte, 0, size+1))
 	if err != nil {
-		return nil, bodyFailure(err)
+		return nil, bodyFailure(err, most)
 	}
 	return body, nil
 }
 
-func bodyFailure(err error) *failure {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return &failure{kind: kindTooLarge}
+func bodyFailure(err error, most int64) *failure {
+	var beyond *http.MaxBytesError
+	if errors.As(err, &beyond) {
+		return tooLarge(most)
 	}
 	return &failure{kind: kindUnreadable, err: err}
+}
+
+// tooLarge is the refusal of a body of more than so many bytes.
+func tooLarge(most int64) *failure {
+	return &failure{kind: kindTooLarge, detail: fmt.Sprintf("the body is larger than %d bytes", most)}
 }
 
 // readAll is io.ReadAll into a buffer that fits.

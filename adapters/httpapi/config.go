@@ -12,6 +12,13 @@ import (
 // MaxBody is the largest request body, in bytes.
 const MaxBody = 64 << 10
 
+// MaxBatch is how many tokens one request may ask for, and MaxBatchBody the largest
+// body of such a request, in bytes.
+const (
+	MaxBatch     = 1000
+	MaxBatchBody = 4 << 20
+)
+
 // Config is the public listener.
 type Config struct {
 	// Listen is the TCP address, host:port.

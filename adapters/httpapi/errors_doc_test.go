@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	gotoken "go/token"
@@ -144,6 +145,7 @@ func TestTheDocumentedLimitsAreTheLimits(t *testing.T) {
 	rows := table(t, "limits")
 	for what, limit := range map[string]string{
 		"the body":              strconv.Itoa(httpapi.MaxBody) + " bytes",
+		"a batch":               fmt.Sprintf("%d requests, %d bytes", httpapi.MaxBatch, httpapi.MaxBatchBody),
 		"nesting of the body":   strconv.Itoa(strictjson.MaxDepth) + " objects",
 		"`provided_id`":         "1 to " + strconv.Itoa(token.MaxID) + " bytes",
 		"`key_id`":              "1 to 128 characters",

@@ -40,7 +40,9 @@ type recorder struct {
 	events []audit.Event
 	fail   error
 	// spare is how many records are taken before fail.
-	spare  int
+	spare int
+	// refuse, when set, is what is answered to an event.
+	refuse func(audit.Event) error
 	panics any
 	// entered gets a value before each record, and gate holds it back.
 	entered, gate chan struct{}
@@ -60,6 +62,11 @@ func (r *recorder) Record(_ context.Context, e audit.Event) error {
 	}
 	if r.fail != nil && r.spare == 0 {
 		return r.fail
+	}
+	if r.refuse != nil {
+		if err := r.refuse(e); err != nil {
+			return err
+		}
 	}
 	r.spare = max(r.spare-1, 0)
 	r.events = append(r.events, e)

@@ -85,8 +85,10 @@ func (f *form) read(object []byte, members []string) error {
 }
 
 // faulty is everything that was wrong, or nil.
-func (f *form) faulty() error {
-	if all := slices.Concat(f.faults.known, f.faults.unknown); len(all) > 0 {
+func (f *form) faulty() error { return f.faults.err() }
+
+func (l *faultList) err() error {
+	if all := slices.Concat(l.known, l.unknown); len(all) > 0 {
 		return &token.Invalid{Faults: all}
 	}
 	return nil

@@ -137,3 +137,51 @@ func closed(t *testing.T) *site {
 	s.unwatch() // whoever calls the handler outlives t
 	return s
 }
+
+// Whatever the batch, it is refused as a whole, or each of the requests that the
+// standard library finds in it has an answer of its own.
+func FuzzBatch(f *testing.F) {
+	for _, r := range batchRefusals() {
+		if len(r.body) < 4096 {
+			f.Add([]byte(r.body))
+		}
+	}
+	for _, body := range whatIsAsked() {
+		f.Add([]byte(batchOf(body, minimal).body))
+		f.Add([]byte(batchUnder(body, `{}`, minimal).body))
+	}
+	var s *site
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if s == nil {
+			s = closed(t)
+		}
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, batchRoute, bytes.NewReader(body))
+		r.Header["Content-Type"] = []string{"application/json"}
+		r.Header["Explo-Authorization"] = []string{"Token " + apiToken("acme", "rw")}
+		spec(t).Handler(t, apispec.Public, s.server.Handler()).ServeHTTP(w, r)
+		got, events := answer{status: w.Code, header: w.Header(), body: w.Body.String()}, s.audit.take()
+		if w.Code != http.StatusOK {
+			if got.problem(t); w.Code != http.StatusBadRequest && w.Code != http.StatusRequestEntityTooLarge || len(events) != 1 {
+				t.Fatalf("%q: %d %s, and %d records", body, w.Code, got.body, len(events))
+			}
+			return
+		}
+		var asked struct {
+			Defaults *peer
+			Requests []json.RawMessage
+		}
+		if err := json.Unmarshal(body, &asked); err != nil {
+			t.Fatalf("%q: the standard library refuses it: %v", body, err)
+		}
+		items := got.items(t)
+		if len(items) != len(asked.Requests) || len(events) != len(items) {
+			t.Fatalf("%q: %d items and %d records for %d requests", body, len(items), len(events), len(asked.Requests))
+		}
+		for i, code := range codes(t, items) {
+			if e := events[i]; (code == "granted") != (e.Outcome == "granted") || e.Code != "" && e.Code != code {
+				t.Errorf("%q: item %d is %s, and recorded as %+v", body, i, code, e)
+			}
+		}
+	})
+}

@@ -35,7 +35,7 @@ type LimitCounts struct {
 	// Kind is token (requests of an API token) or failure (requests of an address
 	// that failed to authenticate).
 	Kind string
-	// Allowed and Refused are requests.
+	// Allowed and Refused are requests; one for many tokens counts as many.
 	Allowed, Refused uint64
 	// Buckets is how many tokens or addresses are remembered now, of MaxBuckets.
 	Buckets, MaxBuckets int
@@ -79,7 +79,11 @@ func newLimiter(enabled bool, perSecond float64, burst int, clock ports.Clock) *
 
 // take counts one request of name. A wait above zero refuses it, and says when
 // the next would pass.
-func (l *limiter) take(name bucketName) (wait time.Duration) {
+func (l *limiter) take(name bucketName) (wait time.Duration) { return l.takeAll(name, 1, 1) }
+
+// takeAll counts n requests of name, or none of them. A wait above zero refuses
+// them, and says when there would be as many as are needed.
+func (l *limiter) takeAll(name bucketName, n, need int) (wait time.Duration) {
 	if l == nil {
 		return 0
 	}
@@ -91,11 +95,19 @@ func (l *limiter) take(name bucketName) (wait time.Duration) {
 		b = &bucket{limiter: rate.NewLimiter(l.perSecond, l.burst)}
 		l.buckets.Add(name, b)
 	}
-	if b.limiter.AllowN(now, 1) {
-		l.allowed.Add(1)
+	if b.limiter.AllowN(now, n) {
+		l.allowed.Add(uint64(n))
 		return 0
 	}
-	return l.refuse(b, now)
+	return l.refuse(b, now, n, need)
+}
+
+// most is how many requests a name can have at once; zero means any number.
+func (l *limiter) most() int {
+	if l == nil {
+		return 0
+	}
+	return l.burst
 }
 
 // spent is take for a request that is not counted unless it is refused: whether
@@ -111,13 +123,14 @@ func (l *limiter) spent(name bucketName) (wait time.Duration) {
 	if !found || b.limiter.TokensAt(now) >= 1 {
 		return 0
 	}
-	return l.refuse(b, now)
+	return l.refuse(b, now, 1, 1)
 }
 
-// refuse says when the next request would pass. The lock is held.
-func (l *limiter) refuse(b *bucket, now time.Time) (wait time.Duration) {
-	l.refused.Add(1)
-	missing := 1 - b.limiter.TokensAt(now)
+// refuse counts n refused requests, and says when so many as are needed would pass.
+// The lock is held.
+func (l *limiter) refuse(b *bucket, now time.Time, n, need int) (wait time.Duration) {
+	l.refused.Add(uint64(n))
+	missing := float64(need) - b.limiter.TokensAt(now)
 	return max(time.Duration(missing/float64(l.perSecond)*float64(time.Second)), time.Millisecond)
 }
 

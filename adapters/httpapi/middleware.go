@@ -58,17 +58,24 @@ func (s *front) recover(c *gin.Context) {
 		if what == nil {
 			return
 		}
-		if err, ok := what.(error); ok && err == http.ErrAbortHandler { //nolint:errorlint // documented to be this very value
-			panic(what)
-		}
-		s.log.LogAttrs(c.Request.Context(), slog.LevelError, "panic", slog.String("request_id", requestID(c)),
-			slog.String("panic", described(what)), slog.String("stack", string(debug.Stack())))
+		s.logPanic(c, what)
 		c.Abort()
-		if !c.Writer.Written() {
-			s.failPanicked(c)
+		if c.Writer.Written() { // half an answer must not look like a whole one
+			panic(http.ErrAbortHandler)
 		}
+		s.failPanicked(c)
 	}()
 	c.Next()
+}
+
+// logPanic logs what a panic left, but for the one that is meant to cut the
+// connection: that goes on.
+func (s *front) logPanic(c *gin.Context, what any) {
+	if err, ok := what.(error); ok && err == http.ErrAbortHandler { //nolint:errorlint // documented to be this very value
+		panic(what)
+	}
+	s.log.LogAttrs(c.Request.Context(), slog.LevelError, "panic", slog.String("request_id", requestID(c)),
+		slog.String("panic", described(what)), slog.String("stack", string(debug.Stack())))
 }
 
 // failPanicked records the failure and answers it. Where the auditor is what

@@ -62,17 +62,20 @@ func (s *Server) answerMint(c *gin.Context) string {
 	return codeGranted
 }
 
-// answerToken writes `success` as the number 1. A compact JWE needs no escape.
 func answerToken(c *gin.Context, minted app.Minted) {
 	buffer := answers.Get().(*[]byte) //nolint:errcheck // New makes nothing else
 	defer answers.Put(buffer)
-	out := append((*buffer)[:0], `{"success": 1, "jwt": "`...)
-	out = append(append(out, minted.Text...), '"')
-	if len(minted.Clamped) > 0 {
-		out = appendJSON(append(out, `, "warnings": `...), fieldErrors(minted.Clamped))
-	}
-	*buffer = append(out, "}\n"...)
+	*buffer = append(appendToken((*buffer)[:0], minted), '\n')
 	answerJSON(c, *buffer)
+}
+
+// appendToken writes `success` as the number 1. A compact JWE needs no escape.
+func appendToken(dst []byte, minted app.Minted) []byte {
+	dst = append(append(append(dst, `{"success": 1, "jwt": "`...), minted.Text...), '"')
+	if len(minted.Clamped) > 0 {
+		dst = appendJSON(append(dst, `, "warnings": `...), fieldErrors(minted.Clamped))
+	}
+	return append(dst, '}')
 }
 
 // answers are buffers that answers are put together in: what is written of one lies

@@ -61,7 +61,7 @@ var (
 	kindNoExport    = kind{"not_exportable", http.StatusConflict, "Not exportable", "the material of this key never leaves its custody"}
 	kindLimit       = kind{"limit_reached", http.StatusConflict, "Limit reached", "the group holds as many of these as it may"}
 	kindTag         = kind{"precondition_failed", http.StatusPreconditionFailed, "Precondition failed", "this has changed since it was read; read it again"}
-	kindTooLarge    = kind{"body_too_large", http.StatusRequestEntityTooLarge, "Body too large", "the body is larger than 65536 bytes"}
+	kindTooLarge    = kind{"body_too_large", http.StatusRequestEntityTooLarge, "Body too large", "the body is larger than this path takes"}
 	kindMediaType   = kind{"unsupported_media_type", http.StatusUnsupportedMediaType, "Unsupported media type", "send Content-Type: application/json, in UTF-8 and not compressed"}
 	kindRate        = kind{"rate_limited", http.StatusTooManyRequests, "Too many requests", "slow down; see Retry-After"}
 	kindInternal    = kind{"internal_error", http.StatusInternalServerError, "Internal error", "something went wrong here; the log has it under this request_id"}

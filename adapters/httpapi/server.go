@@ -92,10 +92,12 @@ func (s *Server) routes() (http.Handler, error) {
 		engine.HEAD(path, module)
 	}
 	// Both spellings, one handler: an answer to a POST is never a redirect.
-	for _, path := range []string{"/api/generate_jwt/", "/api/generate_jwt"} {
-		engine.POST(path, s.mint)
-		if len(s.cfg.BrowserOrigins) > 0 {
-			engine.OPTIONS(path, s.preflight)
+	for path, handle := range map[string]gin.HandlerFunc{"/api/generate_jwt": s.mint, "/api/generate_jwts": s.mintBatch} {
+		for _, spelling := range []string{path, path + "/"} {
+			engine.POST(spelling, handle)
+			if len(s.cfg.BrowserOrigins) > 0 {
+				engine.OPTIONS(spelling, s.preflight)
+			}
 		}
 	}
 	for _, path := range []string{"/api/verify_jwt/", "/api/verify_jwt"} {

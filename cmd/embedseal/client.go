@@ -25,10 +25,20 @@ const mintPath = "/api/generate_jwt/"
 func ask(ctx context.Context, server, path string, apiToken secret.Text, body []byte) (answer mintAnswer, data []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
+	response, err := postTo(ctx, server, path, apiToken, body)
+	if err != nil {
+		return mintAnswer{}, nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	return readAnswer(server, response)
+}
+
+// postTo sends one request to a path of the public endpoint.
+func postTo(ctx context.Context, server, path string, apiToken secret.Text, body []byte) (*http.Response, error) {
 	address := strings.TrimSuffix(server, "/") + path
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
-		return mintAnswer{}, nil, fmt.Errorf("ask %s: %w", server, err)
+		return nil, fmt.Errorf("ask %s: %w", server, err)
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Explo-Authorization", "Token "+apiToken.Reveal())
@@ -37,15 +47,23 @@ func ask(ctx context.Context, server, path string, apiToken secret.Text, body []
 	}}
 	response, err := client.Do(request)
 	if err != nil {
-		return mintAnswer{}, nil, fmt.Errorf("ask %s: %w; is the server running? (embedseal serve, or --server URL)", server, err)
+		return nil, fmt.Errorf("ask %s: %w; is the server running? (embedseal serve, or --server URL)", server, err)
 	}
-	defer func() { _ = response.Body.Close() }()
+	return response, nil
+}
+
+// readAnswer reads an answer that is small.
+func readAnswer(server string, response *http.Response) (answer mintAnswer, data []byte, err error) {
 	data, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
 		return mintAnswer{}, nil, fmt.Errorf("read the answer of %s: %w", server, err)
 	}
 	if err := json.Unmarshal(data, &answer); err != nil || answer.Success != 1 && answer.Code == "" {
-		return mintAnswer{}, nil, fmt.Errorf("%s answers %s, and not as an embedseal server does; check --server", server, response.Status)
+		return mintAnswer{}, nil, notOurs(server, response)
 	}
 	return answer, data, nil
+}
+
+func notOurs(server string, response *http.Response) error {
+	return fmt.Errorf("%s answers %s, and not as an embedseal server does; check --server", server, response.Status)
 }

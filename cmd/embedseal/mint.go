@@ -17,8 +17,8 @@ import (
 // mintRequest is the body of a mint request; what was not asked for is left
 // out. Features is a pointer because an empty list is not an absent one.
 type mintRequest struct {
-	ProvidedID     string    `json:"provided_id"`
-	EmbedID        string    `json:"embed_id"`
+	ProvidedID     string    `json:"provided_id,omitempty"`
+	EmbedID        string    `json:"embed_id,omitempty"`
 	KeyID          string    `json:"key_id,omitempty"`
 	Expiration     string    `json:"expiration,omitempty"`
 	ChartID        string    `json:"chart_id,omitempty"`
@@ -31,18 +31,21 @@ func (p *program) mintCommand() *cobra.Command {
 	var request mintRequest
 	var features []string
 	var noFeatures, disable, dry bool
+	var batchFile string
 	c := &cobra.Command{
 		Use:   "mint",
 		Short: "Ask the running server for an embed token",
 		Long: "mint sends one request to the public endpoint and prints the token. It uses the API token of\n" +
 			"api_token or api_token_file, or else DATA-DIR/api-token. With --dry-run it makes no token and\n" +
-			"shows what would be in one, or which rules say no.",
+			"shows what would be in one, or which rules say no. With --batch it asks for many at once: a JSON object on\n" +
+			"each line of the file, which takes what it leaves out from the flags, and as many lines of JSON come out.",
 		Example: "  embedseal mint --provided-id customer_1 --embed-id abcde --expiration PT1H\n" +
-			"  embedseal mint --provided-id customer_1 --embed-id abcde --expiration P90D --dry-run",
+			"  embedseal mint --provided-id customer_1 --embed-id abcde --expiration P90D --dry-run\n" +
+			"  embedseal mint --batch tiles.jsonl --provided-id customer_1 --expiration PT1H",
 	}
 	flags := c.Flags()
-	flags.StringVar(&request.ProvidedID, "provided-id", "", "id of the customer (required)")
-	flags.StringVar(&request.EmbedID, "embed-id", "", "id of the dashboard or report builder (required)")
+	flags.StringVar(&request.ProvidedID, "provided-id", "", "id of the customer (required, or of each line of --batch)")
+	flags.StringVar(&request.EmbedID, "embed-id", "", "id of the dashboard or report builder (required, or of each line of --batch)")
 	flags.StringVar(&request.KeyID, "key-id", "", "embed secret to seal with; the group's default without it")
 	flags.StringVar(&request.Expiration, "expiration", "", "how long it lives, an ISO 8601 duration such as PT1H")
 	flags.StringVar(&request.ChartID, "chart-id", "", "embed this one chart only")
@@ -51,11 +54,13 @@ func (p *program) mintCommand() *cobra.Command {
 	flags.BoolVar(&noFeatures, "no-features", false, "allow no report-builder editing at all: an empty list")
 	flags.BoolVar(&disable, "disable-editing", false, "disable_editable_section_editing")
 	flags.BoolVar(&dry, "dry-run", false, "make no token: show what would be in it, or which rules say no")
+	flags.StringVar(&batchFile, "batch", "", "file with a request on each line, as JSON; - is standard input")
 	c.MarkFlagsMutuallyExclusive("feature", "no-features")
+	c.MarkFlagsMutuallyExclusive("batch", "dry-run")
 	load := p.settings(c, clientKeys()...)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return verb(func() error {
-			if request.ProvidedID == "" || request.EmbedID == "" {
+			if batchFile == "" && (request.ProvidedID == "" || request.EmbedID == "") {
 				return usage(errors.New("--provided-id and --embed-id are required"))
 			}
 			if noFeatures {
@@ -78,6 +83,9 @@ func (p *program) mintCommand() *cobra.Command {
 			body, err := json.Marshal(request)
 			if err != nil {
 				return fmt.Errorf("write the request: %w", err)
+			}
+			if batchFile != "" {
+				return p.mintBatch(c.Context(), cfg.Client.Server, apiToken, body, batchFile)
 			}
 			if dry {
 				return p.tryOut(c.Context(), cfg.Client.Server, apiToken, body)

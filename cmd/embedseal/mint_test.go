@@ -164,7 +164,7 @@ func TestMintHasNoFurtherFlag(t *testing.T) {
 	for _, tried := range []string{"key-id", "expiration", "chart-id", "embed-origin", "feature", "no-features", "disable-editing"} {
 		delete(named, tried)
 	}
-	for _, other := range []string{"provided-id", "embed-id", "help", "server", "api-token-file", "data-dir", "dry-run"} {
+	for _, other := range []string{"provided-id", "embed-id", "help", "server", "api-token-file", "data-dir", "dry-run", "batch"} {
 		delete(named, other)
 	}
 	if len(named) != 0 {

@@ -10,6 +10,18 @@ const manyNames = 16
 type scanner struct {
 	text string
 	pos  int
+	// list is the member of the outermost object whose elements are proved to be values and no more: see Envelope. foreign says that
+	// one of them is being read.
+	list    string
+	foreign bool
+}
+
+// open says whether so many objects and arrays may be open at once. An element of a list has MaxDepth for itself.
+func (s *scanner) open(depth int) bool {
+	if s.foreign {
+		return depth <= MaxDepth+aroundElement
+	}
+	return depth <= MaxDepth
 }
 
 func (s *scanner) document() error {
@@ -48,12 +60,15 @@ func (s *scanner) value(depth int) error {
 }
 
 func (s *scanner) object(depth int) error {
-	if depth > MaxDepth {
+	if !s.open(depth) {
 		return &Error{Offset: s.pos, err: ErrDepth}
 	}
 	s.pos++
 	if s.space(); s.take('}') {
 		return nil
+	}
+	if s.foreign {
+		return s.foreignMembers(depth)
 	}
 	var names nameSet
 	for {
@@ -64,6 +79,36 @@ func (s *scanner) object(depth int) error {
 		}
 		if !names.add(name) {
 			return &Error{Offset: start, Name: capped(name), err: ErrDuplicate}
+		}
+		if s.space(); !s.take(':') {
+			return s.syntax()
+		}
+		s.space()
+		s.foreign = s.list != "" && depth == 1 && name == s.list && s.peek() == '['
+		err = s.value(depth)
+		s.foreign = false
+		if err != nil {
+			return err
+		}
+		s.space()
+		if s.take('}') {
+			return nil
+		}
+		if !s.take(',') {
+			return s.syntax()
+		}
+		s.space()
+	}
+}
+
+// foreignMembers proves the members of an object in an element of the list. Their names are for whoever reads the element.
+func (s *scanner) foreignMembers(depth int) error {
+	for {
+		if s.peek() != '"' {
+			return s.syntax()
+		}
+		if err := s.string(); err != nil {
+			return err
 		}
 		if s.space(); !s.take(':') {
 			return s.syntax()
@@ -126,7 +171,7 @@ func (n *nameSet) add(name string) bool {
 }
 
 func (s *scanner) array(depth int) error {
-	if depth > MaxDepth {
+	if !s.open(depth) {
 		return &Error{Offset: s.pos, err: ErrDepth}
 	}
 	s.pos++
@@ -191,7 +236,7 @@ func (s *scanner) escape() error {
 		return s.syntax()
 	}
 	s.pos += 4
-	if !utf16.IsSurrogate(r) {
+	if !utf16.IsSurrogate(r) || s.foreign {
 		return nil
 	}
 	if s.take('\\') && s.take('u') {

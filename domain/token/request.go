@@ -3,6 +3,7 @@
 package token
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -44,6 +45,23 @@ type Draft struct {
 	// Faults are what the transport found wrong already, such as a number
 	// where a string belongs. Their fields are not judged again.
 	Faults []Fault
+}
+
+// Or is d with what it leaves out, or has as null, taken from defaults. The faults
+// are d's own: of a member that is wrong no default takes the place, because d is
+// refused for it.
+func (d Draft) Or(defaults Draft) Draft {
+	d.ProvidedID = cmp.Or(d.ProvidedID, defaults.ProvidedID)
+	d.EmbedID = cmp.Or(d.EmbedID, defaults.EmbedID)
+	d.KeyID = cmp.Or(d.KeyID, defaults.KeyID)
+	d.Expiration = cmp.Or(d.Expiration, defaults.Expiration)
+	d.ChartID = cmp.Or(d.ChartID, defaults.ChartID)
+	d.EmbedOrigin = cmp.Or(d.EmbedOrigin, defaults.EmbedOrigin)
+	if d.Features == nil {
+		d.Features = defaults.Features
+	}
+	d.DisableEditing = cmp.Or(d.DisableEditing, defaults.DisableEditing)
+	return d
 }
 
 // Request is a mint request that can be granted as far as its text goes; the

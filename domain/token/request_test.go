@@ -246,3 +246,27 @@ func TestFaultsOfTheTransportStandAmongTheOthersAndUnknownMembersLast(t *testing
 		t.Errorf("%+v was written behind the draft's faults", spare)
 	}
 }
+
+func TestADraftTakesWhatItLeavesOutFromItsDefaults(t *testing.T) {
+	yes, no := true, false
+	full := token.Draft{
+		ProvidedID: new("a"), EmbedID: new("b"), KeyID: new("c"), Expiration: new("PT1H"), ChartID: new("d"), EmbedOrigin: new("https://a.example"),
+		Features: []string{}, DisableEditing: &yes,
+	}
+	other := token.Draft{
+		ProvidedID: new("1"), EmbedID: new("2"), KeyID: new("3"), Expiration: new("PT2H"), ChartID: new("4"), EmbedOrigin: new("https://b.example"),
+		Features: []string{"*"}, DisableEditing: &no,
+	}
+	mine := []token.Fault{{Field: "key_id", Code: token.FaultWrongType}}
+	for _, tt := range []struct{ draft, defaults, want token.Draft }{
+		{token.Draft{}, full, full},
+		{full, token.Draft{}, full},
+		{other, full, other},
+		{full, other, full}, // an empty list is not left out
+		{token.Draft{Faults: mine}, token.Draft{Faults: []token.Fault{{Field: "x"}}}, token.Draft{Faults: mine}},
+	} {
+		if diff := cmp.Diff(tt.want, tt.draft.Or(tt.defaults)); diff != "" {
+			t.Error(diff)
+		}
+	}
+}

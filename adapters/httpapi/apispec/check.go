@@ -220,7 +220,12 @@ func (f *faults) request(on Listener, o operation, inPath map[string]string, r *
 		f.add("accepted a body as %q, which is not documented", r.Header.Get("Content-Type"))
 		return
 	}
-	f.json("accepted, the request", schema, body)
+	// What is wrong in an element of a batch is answered by its item.
+	if _, err := strictjson.Envelope(body, "requests", func(string, strictjson.Value) error { return nil }); err != nil {
+		f.add("accepted, the request is not strictly an object: %w", err)
+		return
+	}
+	f.schema("accepted, the request", schema, body)
 }
 
 func presents(header http.Header, all []credential) bool {
@@ -258,6 +263,10 @@ func (f *faults) json(what string, schema *jsonschema.Schema, body []byte) {
 		f.add("%s is not strictly an object: %w", what, err)
 		return
 	}
+	f.schema(what, schema, body)
+}
+
+func (f *faults) schema(what string, schema *jsonschema.Schema, body []byte) {
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
 	if err == nil {
 		err = schema.Validate(value)
