@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
+
+	"embedseal/adapters/httpapi/proxytest"
 )
 
 // ours are the headers that an answer to a proxy can have for the program behind
@@ -150,13 +152,13 @@ func TestTheGuideShowsTheConfigurationOfNginx(t *testing.T) {
 	}
 	guide := sectionOf(t, filepath.Join("guides", "protect.md"), "nginx")
 	guide = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(guide), "```nginx"), "```")
-	if diff := cmp.Diff(bare(configured(t, "nginx.conf")), bare(guide)); diff != "" {
+	if diff := cmp.Diff(bare(proxytest.Configured(t, "nginx.conf")), bare(guide)); diff != "" {
 		t.Errorf("-configs/proxy/nginx.conf +docs/guides/protect.md:\n%s", diff)
 	}
 }
 
 func TestTheCaddyfileIsWrittenAsCaddyWritesIt(t *testing.T) {
-	program := needs(t, "caddy")
+	program := proxytest.Needs(t, "caddy")
 	file := filepath.Join("..", "..", "configs", "proxy", "Caddyfile")
 	written, err := exec.CommandContext(t.Context(), program, "fmt", file).Output()
 	if text, readErr := os.ReadFile(file); err != nil || readErr != nil || string(text) != string(written) {
