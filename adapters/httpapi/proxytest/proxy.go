@@ -8,6 +8,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -171,4 +172,40 @@ func start(t *testing.T, address string, env []string, name string, args ...stri
 		}
 	}
 	t.Fatalf("%s does not listen on %s\n%s", name, address, out.String())
+}
+
+// Traefik is [Between.Nginx] for Traefik.
+func (b Between) Traefik(t *testing.T) string {
+	t.Helper()
+	program := os.Getenv("TRAEFIK_BIN")
+	dir, address := t.TempDir(), freeAddress(t)
+	file := writeFile(t, filepath.Join(dir, "dynamic.yaml"), Configured(t, "traefik.yaml",
+		"127.0.0.1:8080", b.Embedseal, "127.0.0.1:3000", b.Dashboard))
+	start(t, address, []string{"EMBEDSEAL_TOKEN=" + b.APIToken, "HOME=" + dir}, program,
+		"--entryPoints.dashboard.address="+address, "--providers.file.filename="+file, "--providers.file.watch=false",
+		"--entryPoints.dashboard.http.aliasHeadersStrategy=delete",
+		"--global.checkNewVersion=false", "--global.sendAnonymousUsage=false", "--log.level=DEBUG")
+	untilRouted(t, address)
+	return address
+}
+
+// untilRouted waits until Traefik has taken up its configuration, which it does after
+// it listens: until then it knows no address.
+func untilRouted(t *testing.T, address string) {
+	t.Helper()
+	for range 600 {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode != http.StatusNotFound {
+				return
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("Traefik does not take up its configuration")
 }
