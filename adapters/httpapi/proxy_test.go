@@ -56,6 +56,12 @@ func TestNginxProtectsADashboard(t *testing.T) { behind(t, proxytest.Between.Ngi
 
 func TestCaddyProtectsADashboard(t *testing.T) { behind(t, proxytest.Between.Caddy).protects(t) }
 
+func TestTraefikProtectsADashboard(t *testing.T) {
+	p := behind(t, proxytest.Between.Traefik)
+	p.dashboard.CopiesAncestors = true
+	p.protects(t)
+}
+
 // ask sends a request to the proxy, as it is written.
 func (p *protected) ask(t *testing.T, r request) answer {
 	t.Helper()
@@ -73,7 +79,7 @@ func (p *protected) protects(t *testing.T) {
 		"X-Embed-Customer": "customer_1", "X-Embed-Id": "abcde", "X-Embed-Features": "core,crt-view,fork", "X-Embed-Editing": "disabled",
 		"X-Embed-Expires": "2026-01-31T11:00:00Z",
 	}
-	// Caddy hands this one on, too; nginx sends it to the browser alone.
+	// Caddy and Traefik hand this one on, too; nginx sends it to the browser alone.
 	mayHave := map[string]string{"X-Embed-Frame-Ancestors": "frame-ancestors " + origin}
 	passes := func(r request) answer {
 		t.Helper()
@@ -130,7 +136,7 @@ func (p *protected) protects(t *testing.T) {
 	stops(http.StatusForbidden, request{path: "/iframe/nonsense/production", headers: with()})
 	stops(http.StatusForbidden, request{path: "/iframe/" + tampered(good) + "/production", headers: with()})
 	stops(http.StatusForbidden, request{path: "/iframe/" + short + "/x", headers: with("Cookie: embed_token=" + good)})
-	// Both nginx and Caddy would follow the dots, or leave that to the dashboard.
+	// All of them would follow the dots, or leave that to the dashboard.
 	for _, hidden := range []string{"/x/../iframe/", "//iframe/", "/%2e/iframe/", "/iframe/" + good + "/%2e%2e/", "/%69frame/x/../", "/IFRAME/"} {
 		stops(http.StatusForbidden, request{path: hidden + short + "/", headers: with("Cookie: embed_token=" + good)})
 	}

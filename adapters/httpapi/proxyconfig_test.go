@@ -75,7 +75,7 @@ func sortedTexts(list []any) []string {
 	return all
 }
 
-// Traefik is not run: what matters in its configuration is looked at.
+// Traefik is run elsewhere: this is about what is documented, and stands there too.
 func TestTraefikTakesAwayWhatTheClientSentBeforeItAsks(t *testing.T) {
 	tree := config(t, "traefik.yaml")
 	order := dig[[]any](t, tree, "http", "routers", "dashboard", "middlewares")
@@ -106,7 +106,7 @@ func TestTraefikTakesAwayWhatTheClientSentBeforeItAsks(t *testing.T) {
 	}
 }
 
-// Nor is Envoy.
+// Envoy is not run. That its configuration is one at all, .ci/envoy finds out.
 func TestEnvoyTakesAwayWhatTheClientSentBeforeItAsks(t *testing.T) {
 	manager := dig[map[string]any](t, config(t, "envoy.yaml"), "static_resources", "listeners", "dashboard", "filter_chains", "first", "filters", "first", "typed_config")
 	var order []string

@@ -28,6 +28,11 @@ func TestWhatIsTakenBackIsStoppedAtOnceBehindCaddy(t *testing.T) {
 	stopsAtOnce(t, proxytest.Between.Caddy)
 }
 
+func TestWhatIsTakenBackIsStoppedAtOnceBehindTraefik(t *testing.T) {
+	t.Parallel()
+	stopsAtOnce(t, proxytest.Between.Traefik)
+}
+
 // stopsAtOnce: the real program and a real proxy, and clients that go on asking while
 // an operator takes back what they have. From the moment that the operator is told that
 // it was done, no request passes that begins: not one.
@@ -101,7 +106,7 @@ const (
 	clients = 10
 	// requestsEach is how many requests with the token each client makes before, and
 	// after it was acknowledged, at the least.
-	requestsEach = 30
+	requestsEach = 20
 )
 
 // crowd is clients that go on asking a proxy, three times of four with a token that is

@@ -16,6 +16,9 @@ import (
 type Dashboard struct {
 	// Address is its host and port.
 	Address string
+	// CopiesAncestors is set before it is asked: it hands X-Embed-Frame-Ancestors to
+	// the browser itself, as one behind Traefik has to.
+	CopiesAncestors bool
 
 	mu   sync.Mutex
 	seen []*http.Request
@@ -44,6 +47,9 @@ func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.seen = append(d.seen, r)
 	d.mu.Unlock()
 	w.Header().Set("Content-Security-Policy", "default-src 'self'")
+	if ancestors := r.Header.Get("X-Embed-Frame-Ancestors"); ancestors != "" && d.CopiesAncestors {
+		w.Header().Add("Content-Security-Policy", ancestors)
+	}
 	_, _ = fmt.Fprintf(w, "%s %d", r.Method, len(body))
 }
 

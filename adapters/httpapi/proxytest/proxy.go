@@ -63,6 +63,40 @@ func (b Between) Caddy(t *testing.T) string {
 	return address
 }
 
+// Traefik is [Between.Nginx] for Traefik. The dashboard behind it has to be
+// one that copies X-Embed-Frame-Ancestors.
+func (b Between) Traefik(t *testing.T) string {
+	t.Helper()
+	program := traefik(t)
+	dir, address := t.TempDir(), freeAddress(t)
+	file := writeFile(t, filepath.Join(dir, "dynamic.yaml"), Configured(t, "traefik.yaml",
+		"127.0.0.1:8080", b.Embedseal, "127.0.0.1:3000", b.Dashboard))
+	start(t, address, []string{"EMBEDSEAL_TOKEN=" + b.APIToken, "HOME=" + dir}, program,
+		"--entryPoints.dashboard.address="+address, "--entryPoints.dashboard.http.aliasHeadersStrategy=delete",
+		"--providers.file.filename="+file, "--providers.file.watch=false",
+		"--global.checkNewVersion=false", "--global.sendAnonymousUsage=false")
+	untilRouted(t, address)
+	return address
+}
+
+// traefik is the program that .ci/traefik built, or the one of TRAEFIK_BIN. Without
+// it the test is skipped, and fails where CI=true.
+func traefik(t *testing.T) string {
+	t.Helper()
+	name := os.Getenv("TRAEFIK_BIN")
+	if name == "" {
+		name = filepath.Join("..", "..", "bin", "traefik") // a link that .ci/traefik leaves
+	}
+	if path, err := filepath.EvalSymlinks(name); err == nil {
+		return path
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatal("this test needs Traefik: make traefik builds it")
+	}
+	t.Skip("there is no Traefik: make traefik builds it, once (about two minutes), or name one in TRAEFIK_BIN")
+	return ""
+}
+
 // Needs finds a program of the tests' peers. Without it the test is skipped, and
 // fails where CI=true.
 func Needs(t *testing.T, name string) string {
@@ -172,21 +206,6 @@ func start(t *testing.T, address string, env []string, name string, args ...stri
 		}
 	}
 	t.Fatalf("%s does not listen on %s\n%s", name, address, out.String())
-}
-
-// Traefik is [Between.Nginx] for Traefik.
-func (b Between) Traefik(t *testing.T) string {
-	t.Helper()
-	program := os.Getenv("TRAEFIK_BIN")
-	dir, address := t.TempDir(), freeAddress(t)
-	file := writeFile(t, filepath.Join(dir, "dynamic.yaml"), Configured(t, "traefik.yaml",
-		"127.0.0.1:8080", b.Embedseal, "127.0.0.1:3000", b.Dashboard))
-	start(t, address, []string{"EMBEDSEAL_TOKEN=" + b.APIToken, "HOME=" + dir}, program,
-		"--entryPoints.dashboard.address="+address, "--providers.file.filename="+file, "--providers.file.watch=false",
-		"--entryPoints.dashboard.http.aliasHeadersStrategy=delete",
-		"--global.checkNewVersion=false", "--global.sendAnonymousUsage=false", "--log.level=DEBUG")
-	untilRouted(t, address)
-	return address
 }
 
 // untilRouted waits until Traefik has taken up its configuration, which it does after
