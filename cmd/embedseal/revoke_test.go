@@ -223,9 +223,17 @@ func TestWhatOneServerRevokesTheOtherRefusesWithinFreshFor(t *testing.T) {
 	execute(t, "revoke", "customer", "customer_x", "--admin-socket", dir+"/1.sock", "--yes").want(t, exitOK)
 	server.Kill(t)
 	away := time.Now()
-	for time.Since(away) < grace-time.Second {
-		wantGood(t, addresses[1], made.APIToken, good)
-		wantRevoked(t, addresses[1], made.APIToken, bad)
+	for rounds := 0; ; rounds++ {
+		goodNow, badNow := judge(t, addresses[1], made.APIToken, good), judge(t, addresses[1], made.APIToken, bad)
+		if took := time.Since(away); took >= grace-time.Second { // on a busy machine the answers may be from after it
+			if rounds == 0 {
+				t.Fatalf("the first answers took %s", took)
+			}
+			break
+		}
+		if !goodNow.Active || badNow.Active || badNow.Reason != "revoked" {
+			t.Fatalf("%s after Vault went away: %d %s and %d %s", time.Since(away), goodNow.status, goodNow.text, badNow.status, badNow.text)
+		}
 		time.Sleep(200 * time.Millisecond)
 	}
 	for deadline := away.Add(freshFor + grace + 5*time.Second); ; time.Sleep(100 * time.Millisecond) {

@@ -50,7 +50,8 @@ func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if ancestors := r.Header.Get("X-Embed-Frame-Ancestors"); ancestors != "" && d.CopiesAncestors {
 		w.Header().Add("Content-Security-Policy", ancestors)
 	}
-	_, _ = fmt.Fprintf(w, "%s %d", r.Method, len(body))
+	w.Header().Set("Content-Type", "text/plain")
+	_, _ = fmt.Fprintf(w, "%s %d", r.Method, len(body)) //nolint:gosec // plain text, for a test
 }
 
 // Take is what came since it was last asked.
