@@ -1,6 +1,6 @@
 # "make" alone says what there is. Building and running need Go and make only;
 # the tests install their peers or say what to install, and build a Vault
-# server once (VAULT_BIN names one that is there).
+# server and a Traefik once (VAULT_BIN, TRAEFIK_BIN name one that is there).
 
 VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo dev)
 TAGS     = nomsgpack
@@ -35,7 +35,7 @@ PARTS   ?= mint,small,overload
 
 FOLDERS = domain ports adapters app configs cmd docs
 
-.PHONY: help build run test test-long fuzz bench bench-peers peers vault wire check fmt-check vet lint api-lint wire-diff layers allocs tidy-check clean
+.PHONY: help build run test test-long fuzz bench bench-peers peers vault traefik wire check fmt-check vet lint api-lint proxy-check wire-diff layers allocs tidy-check clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -49,7 +49,7 @@ run: build ## build, prepare DATA_DIR (data) and serve on LISTEN (127.0.0.1:8080
 	@exec $(BINARY) serve --data-dir "$(DATA_DIR)" --store "$(STORE)" --listen "$(LISTEN)"
 
 test: export REQUIRE_VAULT = 1
-test: peers vault ## unit, contract, property, interop and end-to-end tests
+test: peers vault traefik ## unit, contract, property, interop and end-to-end tests
 	@CGO_ENABLED=$(if $(RACE),1,0) go run .ci/gotest.go -log .ci/log/test-full.log -- $(RACE) -tags $(TAGS) -timeout $(TEST_TIMEOUT) $(TESTFLAGS) ./...
 
 test-long: export REQUIRE_VAULT = 1
@@ -72,10 +72,13 @@ peers: ## install the JOSE implementations and tools that the tests run
 vault: ## build the Vault server that the tests run, once, and say where it is
 	@.ci/vault
 
+traefik: ## build the Traefik that the tests run, once, and say where it is
+	@.ci/traefik
+
 wire: ## write the wire injectors anew
 	go tool wire gen $(COMMAND)
 
-check: fmt-check vet tidy-check layers allocs wire-diff api-lint lint ## everything that is checked without running the product
+check: fmt-check vet tidy-check layers allocs wire-diff api-lint proxy-check lint ## everything that is checked without running the product
 
 fmt-check: ## fail where gofmt would change a file
 	@files=$$(gofmt -l $(FOLDERS) .ci) && if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
@@ -88,6 +91,9 @@ lint: ## golangci-lint, built once into the user's cache (about 145 s)
 
 api-lint: peers ## lint docs/api/openapi.yaml
 	@.ci/api-lint
+
+proxy-check: ## hold configs/proxy/envoy.yaml to Envoy's own API
+	@go -C .ci/envoy run . ../../configs/proxy/envoy.yaml
 
 wire-diff: ## fail when wire_gen.go is not what wire would write
 	@go tool wire diff $(COMMAND) || { status=$$?; \

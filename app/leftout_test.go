@@ -33,7 +33,7 @@ func refusalsOfTheGate() map[string][]string {
 // idle are the checks that no row can fail, each with the reason.
 func idle() map[string]string {
 	return map[string]string{
-		"app/verify.go examine 2": "of a key whose material is not in hand; TestALongIVOfAKeyThatNobodyHasInHandIsATokenOfNobody has one",
+		"app/verify.go read 2": "of a key whose material is not in hand; TestALongIVOfAKeyThatNobodyHasInHandIsATokenOfNobody has one",
 	}
 }
 

@@ -9,15 +9,18 @@ import (
 
 	"embedseal/domain/audit"
 	"embedseal/domain/group"
+	"embedseal/domain/jwe"
 	"embedseal/domain/key"
 	"embedseal/domain/replay"
 	"embedseal/domain/revocation"
 	"embedseal/domain/token"
+	"embedseal/domain/verdict"
 	"embedseal/ports"
 )
 
 // Revoker takes embed tokens back before they expire.
 type Revoker struct {
+	opening
 	groups    ports.GroupStore
 	keys      ports.KeyStore
 	store     ports.RevocationStore
@@ -28,11 +31,13 @@ type Revoker struct {
 	staleness Staleness
 }
 
-// NewRevoker returns a Revoker. revoked is the copy that this process verifies with.
-func NewRevoker(groups ports.GroupStore, keys ports.KeyStore, store ports.RevocationStore, revoked *Revoked, changes *Changes,
-	clock ports.Clock, random ports.Random, staleness Staleness) *Revoker {
+// NewRevoker returns a Revoker. revoked is the copy that this process verifies with,
+// cipher and chart are as it opens and reads tokens.
+func NewRevoker(groups ports.GroupStore, keys ports.KeyStore, cipher ports.TokenCipher, store ports.RevocationStore, revoked *Revoked,
+	changes *Changes, clock ports.Clock, random ports.Random, chart token.ChartClaim, staleness Staleness) *Revoker {
 	return &Revoker{
-		groups: groups, keys: keys, store: store, revoked: revoked, changes: changes,
+		opening: opening{cipher: cipher, chart: chart},
+		groups:  groups, keys: keys, store: store, revoked: revoked, changes: changes,
 		clock: clock, random: random, staleness: staleness,
 	}
 }
@@ -41,6 +46,10 @@ func NewRevoker(groups ports.GroupStore, keys ports.KeyStore, store ports.Revoca
 type NewRevocation struct {
 	Kind    revocation.Kind
 	Subject string
+	// Token is the token itself, of the kind token, in place of a subject; zero is not
+	// given. Where its end is later than a token of the group may live, the revocation
+	// is kept until then.
+	Token jwe.Compact
 	// Before is the last second of issue that is revoked; zero means now. A token has
 	// none.
 	Before time.Time
@@ -60,12 +69,16 @@ type MadeRevocation struct {
 // process at once, and in others as soon as they look: see [Revoked].
 //
 // Errors: [revocation.ErrInvalid], [revocation.ErrFull], [key.ErrUnknown] where there
-// is no such key, [replay.ErrOther], [ErrScope], [ErrAudit], [ErrUnrecorded], or what
-// the stores answer.
+// is no such key, [ErrUnopened] or [token.ErrClaims] of a token that was given,
+// [replay.ErrOther], [ErrScope], [ErrAudit], [ErrUnrecorded], or what the stores and
+// the cipher answer.
 func (s *Revoker) Revoke(ctx context.Context, call Call, by Actor, id group.ID, n NewRevocation) (MadeRevocation, error) {
 	g, err := s.enter(ctx, by, ToWrite, id)
 	if err != nil {
 		return MadeRevocation{}, err
+	}
+	if given(n.Token) && (n.Kind != revocation.Token || n.Subject != "") {
+		return MadeRevocation{}, fmt.Errorf("%w: a token is of the kind token, and stands for its subject", revocation.ErrInvalid)
 	}
 	e := s.entry(g, n)
 	if err := e.Check(); err != nil {
@@ -75,18 +88,23 @@ func (s *Revoker) Revoke(ctx context.Context, call Call, by Actor, id group.ID, 
 		return MadeRevocation{}, fmt.Errorf("%w: nothing was issued in the future", revocation.ErrInvalid)
 	}
 	if n.Kind == revocation.Key {
-		ring, err := s.keys.Ring(ctx, id)
-		if err != nil {
-			return MadeRevocation{}, fmt.Errorf("read ring of %s: %w", id, err)
-		}
-		if _, found := ring.Find(key.ID(n.Subject)); !found {
-			return MadeRevocation{}, key.ErrUnknown
+		if _, err := s.key(ctx, id, n.Subject); err != nil {
+			return MadeRevocation{}, err
 		}
 	}
 	if !n.Mark.IsZero() {
 		made, again, err := s.made(ctx, id, n.Mark)
 		if again || err != nil {
 			return MadeRevocation{Entry: made, Replayed: again}, err
+		}
+	}
+	if given(n.Token) { // not before, since its key may have gone since the same request was answered
+		until, err := s.expiry(ctx, id, n.Token)
+		if err != nil {
+			return MadeRevocation{}, err
+		}
+		if until = end(until); until.After(e.ExpiresAt) {
+			e.ExpiresAt = until
 		}
 	}
 	out := MadeRevocation{Entry: e}
@@ -113,6 +131,45 @@ func (s *Revoker) Revoke(ctx context.Context, call Call, by Actor, id group.ID, 
 	return out, nil
 }
 
+// ErrUnopened is of a token that no key of the group opens.
+var ErrUnopened = errors.New("no key of the group opens the token")
+
+// given reports whether there is a token.
+func given(t jwe.Compact) bool { return t.Text() != "" }
+
+// expiry is when a token of the group ends, as stands in it. Its key may be a disabled
+// one, which may be enabled again.
+func (s *Revoker) expiry(ctx context.Context, id group.ID, compact jwe.Compact) (time.Time, error) {
+	k, err := s.key(ctx, id, compact.Header().KeyID)
+	if errors.Is(err, key.ErrUnknown) || err == nil && k.State == key.Destroyed {
+		return time.Time{}, ErrUnopened
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	var c contents
+	if reason, err := s.read(ctx, id, &k, compact, &c); reason == verdict.BadTag {
+		return time.Time{}, ErrUnopened
+	} else if err != nil {
+		return time.Time{}, err
+	}
+	return c.claims.ExpiresAt, nil
+}
+
+// key is the key of the group with that id. The error is [key.ErrUnknown], or what the
+// store answers.
+func (s *Revoker) key(ctx context.Context, g group.ID, id string) (key.Key, error) {
+	ring, err := s.keys.Ring(ctx, g)
+	if err != nil {
+		return key.Key{}, fmt.Errorf("read ring of %s: %w", g, err)
+	}
+	k, found := ring.Find(key.ID(id))
+	if !found {
+		return key.Key{}, key.ErrUnknown
+	}
+	return k, nil
+}
+
 // entry is what the store shall keep.
 func (s *Revoker) entry(g group.Group, n NewRevocation) revocation.Entry {
 	now := s.clock.Now().UTC().Truncate(time.Second)
@@ -121,6 +178,9 @@ func (s *Revoker) entry(g group.Group, n NewRevocation) revocation.Entry {
 		// Until then a process that does not know of it yet, and of the policy of today,
 		// may have sealed one more that it matches.
 		ExpiresAt: end(now, g.LongestLifetime(), time.Duration(s.staleness)),
+	}
+	if given(n.Token) {
+		e.Subject = token.FingerprintOf(n.Token).String()
 	}
 	if n.Kind != revocation.Token && n.Before.IsZero() {
 		e.Before = now

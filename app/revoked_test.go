@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"embedseal/adapters/custody"
+	"embedseal/adapters/jose"
 	"embedseal/adapters/memory"
 	"embedseal/app"
 	"embedseal/domain/group"
@@ -98,8 +99,8 @@ func newProcess(t *testing.T, store *memory.Store, clock *moving, fresh app.Fres
 	p := &process{store: &flaky{RevocationStore: memory.NewRevocationStore(store)}, clock: clock, log: &journal{}}
 	p.revoked = app.NewRevoked(p.store, fresh, clock)
 	changes := app.NewChanges(p.log, clock, &dice{n: uint64(len(t.Name()))}, func(error) string { return "some_code" })
-	p.revoker = app.NewRevoker(memory.NewGroupStore(store), memory.NewKeyStore(store), p.store, p.revoked, changes, clock,
-		&seeds{}, app.Staleness(freshFor+grace))
+	p.revoker = app.NewRevoker(memory.NewGroupStore(store), memory.NewKeyStore(store), jose.New(), p.store, p.revoked, changes, clock,
+		&seeds{}, token.ChartClaim{}, app.Staleness(freshFor+grace))
 	return p
 }
 

@@ -145,10 +145,20 @@ type contents struct {
 	claims  token.Claims
 }
 
-// examine opens a token and reads it into c, as far as it can. An error with a
-// reason says in words why the token is not good; without one, it could not be found
-// out.
+// examine is read, and then looks at the time.
 func (o *opening) examine(ctx context.Context, g group.ID, k *key.Key, compact jwe.Compact, now time.Time, c *contents) (verdict.Reason, error) {
+	if reason, err := o.read(ctx, g, k, compact, c); err != nil {
+		return reason, err
+	}
+	if reason := verdict.OfTime(c.claims, now, o.leeway); reason != "" {
+		return reason, c.claims.ValidAt(now, o.leeway)
+	}
+	return "", nil
+}
+
+// read opens a token and reads it into c, as far as it can. An error with a reason
+// says in words why the token is not good; without one, it could not be found out.
+func (o *opening) read(ctx context.Context, g group.ID, k *key.Key, compact jwe.Compact, c *contents) (verdict.Reason, error) {
 	var err error
 	c.payload, err = o.cipher.Open(ctx, g, *k, compact)
 	switch {
@@ -162,9 +172,6 @@ func (o *opening) examine(ctx context.Context, g group.ID, k *key.Key, compact j
 	}
 	if c.claims, err = token.ParseClaims(c.payload, o.chart); err != nil {
 		return verdict.Malformed, fmt.Errorf("read: %w", err)
-	}
-	if reason := verdict.OfTime(c.claims, now, o.leeway); reason != "" {
-		return reason, c.claims.ValidAt(now, o.leeway)
 	}
 	return "", nil
 }

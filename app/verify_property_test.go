@@ -243,14 +243,18 @@ func FuzzOriginOfUse(f *testing.F) {
 	})
 }
 
-// FuzzLife holds the bound on what a token has left to plain arithmetic.
+// FuzzLife holds the bounds on what a token has left, and on what it had when it was
+// issued, to plain arithmetic.
 func FuzzLife(f *testing.F) {
-	f.Add(int64(60), int64(3600), int64(0), false)
-	f.Add(int64(3601), int64(3600), int64(0), false)
-	f.Add(int64(3600), int64(86400), int64(3599), true)
-	f.Fuzz(func(t *testing.T, left, longest, needed int64, retiring bool) {
+	f.Add(int64(60), int64(3600), int64(0), int64(0), int64(0), false)
+	f.Add(int64(3601), int64(3600), int64(0), int64(0), int64(0), false)
+	f.Add(int64(3600), int64(86400), int64(0), int64(0), int64(3599), true)
+	f.Add(int64(60), int64(3600), int64(3541), int64(0), int64(0), false)
+	f.Add(int64(60), int64(3600), int64(3542), int64(0), int64(0), false)
+	f.Add(int64(60), int64(3600), int64(3542), int64(1), int64(0), false)
+	f.Fuzz(func(t *testing.T, left, longest, age, was, needed int64, retiring bool) {
 		const most = 1 << 32
-		if longest <= 0 || longest > most || left < -most || left > most || needed < 0 || needed > most {
+		if longest <= 0 || longest > most || left < -most || left > most || needed < 0 || needed > most || age < 0 || age > most || was < 0 || was > most {
 			return
 		}
 		d, err := iso8601.Parse(fmt.Sprintf("PT%dS", longest))
@@ -261,9 +265,14 @@ func FuzzLife(f *testing.F) {
 		if retiring {
 			k = key.Key{State: key.Retiring, RetiresAt: now().Add(-time.Hour), SafeToDestroyAt: now().Add(time.Duration(needed) * time.Second)}
 		}
-		want := left > longest || retiring && left > needed
-		if got := verdict.OfLife(token.Claims{ExpiresAt: now().Add(time.Duration(left) * time.Second)}, k, d, 0, now()); (got == verdict.Policy) != want {
-			t.Fatalf("%d s left, %d allowed, needed for %d (%t): %q", left, longest, needed, retiring, got)
+		c := token.Claims{ExpiresAt: now().Add(time.Duration(left) * time.Second)}
+		if age > 0 { // and otherwise it does not say
+			c.IssuedAt = now().Add(-time.Duration(age) * time.Second)
+		}
+		ever := longest + was
+		want := left > longest || age > 0 && left+age > ever+1 || retiring && left > max(needed, ever-3600)
+		if got := verdict.OfLife(c, k, d, time.Duration(ever)*time.Second, now()); (got == verdict.Policy) != want {
+			t.Fatalf("%d s left, issued %d before, %d allowed, once %d, needed for %d (%t): %q", left, age, longest, ever, needed, retiring, got)
 		}
 	})
 }

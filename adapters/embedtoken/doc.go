@@ -9,5 +9,5 @@
 //
 // It does not know what was revoked unless it is told ([Config.Revoked]), nor that a
 // key was disabled, retired or destroyed, nor the policy of a group but for the
-// longest lifetime. Where that matters, ask the server.
+// longest lifetimes. Where that matters, ask the server.
 package embedtoken

@@ -24,6 +24,11 @@ type Config struct {
 	// MaxLifetime is the most that a token may have left; zero is 30 days, as in a
 	// group of which nobody has changed it. In whole seconds.
 	MaxLifetime time.Duration
+	// LongestLifetime is the most that MaxLifetime ever was: no token is good that was
+	// to live longer from its issue to its end, where it says when it was issued. Zero is
+	// MaxLifetime; whoever makes that shorter says here what it was, so that tokens of
+	// before stay good. A revocation has to be kept for as long. In whole seconds.
+	LongestLifetime time.Duration
 	// Leeway is how far ahead the clock of whoever minted may be, for `iat` and
 	// `nbf`; zero is 30 seconds, and less than zero none.
 	Leeway time.Duration
@@ -92,6 +97,11 @@ func New(cfg Config) (*Verifier, error) {
 		text := "PT" + strconv.FormatInt(int64(cfg.MaxLifetime/time.Second), 10) + "S"
 		if g.Policy.MaxLifetime, err = iso8601.Parse(text); err != nil {
 			return nil, fmt.Errorf("embedtoken: the longest lifetime of %s: %w", cfg.MaxLifetime, err)
+		}
+	}
+	if cfg.LongestLifetime != 0 {
+		if g.Horizon = cfg.LongestLifetime.Truncate(time.Second); g.Horizon < g.Policy.MaxLifetime.UpperBound() {
+			return nil, fmt.Errorf("embedtoken: the longest lifetime ever, %s, is less than that of now", cfg.LongestLifetime)
 		}
 	}
 	var chart token.ChartClaim

@@ -131,6 +131,23 @@ func TestTheConfigurationIsWhatTokensAreHeldTo(t *testing.T) {
 		t.Error("the system's clock shows the time of the test")
 	}
 	for _, r := range rows(t) {
+		if r.Sentence != "issued as long before its end as the group allows" { // 30 days, and a minute is left
+			continue
+		}
+		good = r.Text
+		for _, c := range []struct {
+			most, ever time.Duration
+			want       verdict.Reason
+		}{
+			{0, 0, ""}, {0, 60 * 24 * time.Hour, ""}, {time.Hour, 0, verdict.Policy},
+			{time.Hour, 30 * 24 * time.Hour, ""}, {time.Hour, 29 * 24 * time.Hour, verdict.Policy},
+		} {
+			if got := reason(open(t, func(cfg *embedtoken.Config) { cfg.MaxLifetime, cfg.LongestLifetime = c.most, c.ever })); got != c.want {
+				t.Errorf("at most %s, and ever %s: %q, want %q", c.most, c.ever, got, c.want)
+			}
+		}
+	}
+	for _, r := range rows(t) {
 		if r.Sentence != "issued within the leeway" {
 			continue
 		}
@@ -156,6 +173,9 @@ func TestAConfigurationThatIsNoneIsRefused(t *testing.T) {
 		"a value that is none":   {Keys: map[string]string{"k": "short"}},
 		"a negative lifetime":    {Keys: one, MaxLifetime: -time.Hour},
 		"less than a second":     {Keys: one, MaxLifetime: time.Millisecond},
+		"less ever than now":     {Keys: one, MaxLifetime: time.Hour, LongestLifetime: time.Minute},
+		"less ever than 30 days": {Keys: one, LongestLifetime: time.Hour},
+		"ever a negative one":    {Keys: one, MaxLifetime: time.Hour, LongestLifetime: -time.Hour},
 		"another claim's name":   {Keys: one, ChartClaim: "exp"},
 		"a claim with no letter": {Keys: one, ChartClaim: "ä"},
 	} {

@@ -67,6 +67,11 @@ func TestNoRefusalOfTheAdministrationRepeatsASecret(t *testing.T) {
 		} {
 			ask("POST", acme+"/tokens", body)
 		}
+		ask("POST", revocations, `{"kind":"token","subject":"`+secret+`"}`)
+		ask("POST", revocations, `{"kind":"token","token":"`+secret+`x"}`)
+		ask("POST", revocations, `{"kind":"`+secret+`","token":"`+secret+`"}`)
+		ask("POST", revocations, `{"kind":"token","token":{"`+secret+`":1}}`)
+		ask("POST", "/admin/v1/groups/other/revocations", `{"kind":"token","token":"`+secret+`"}`)
 		ask("POST", acmeKeys, `{"id":"k","value":"`+secret+`x"}`)
 		ask("POST", acmeKeys, `{"value":"`+secret+`"}`)
 		for _, param := range []string{"limit", "after"} {

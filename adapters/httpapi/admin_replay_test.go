@@ -19,13 +19,14 @@ func TestACreationThatIsSentAgainMakesNothing(t *testing.T) {
 		secret string
 		status int
 	}{
-		"a group":      {"/admin/v1/groups", `{"id":"x","name":"X"}`, `{ "name" : "X", "id":"x" }`, "", 201},
-		"a key":        {acmeKeys, `{"label":"a","note":"b"}`, `{"note":"b","label":"\u0061"}`, "value", 201},
-		"an import":    {acmeKeys, `{"id":"k","value":"0123456789abcdef0123456789abcdef"}`, `{"value":"0123456789abcdef0123456789abcdef","id":"k"}`, "value", 201},
-		"a rotation":   {acme + "/rotate", `{"overlap":"P1D"}`, "{\n\"overlap\": \"P1D\"}", "value", 201},
-		"a token":      {acme + "/tokens", `{"name":"x","scopes":["mint"]}`, `{"scopes":["mint"],"name":"x"}`, "token", 201},
-		"a revocation": {acme + "/revocations", `{"kind":"customer","subject":"x"}`, `{"subject":"\u0078","kind":"customer"}`, "", 201},
-		"a refresh":    {acmeToken + "/refresh", `{"overlap":"PT1H"}`, `{"overlap":"PT1H" }`, "token", 200},
+		"a group":       {"/admin/v1/groups", `{"id":"x","name":"X"}`, `{ "name" : "X", "id":"x" }`, "", 201},
+		"a key":         {acmeKeys, `{"label":"a","note":"b"}`, `{"note":"b","label":"\u0061"}`, "value", 201},
+		"an import":     {acmeKeys, `{"id":"k","value":"0123456789abcdef0123456789abcdef"}`, `{"value":"0123456789abcdef0123456789abcdef","id":"k"}`, "value", 201},
+		"a rotation":    {acme + "/rotate", `{"overlap":"P1D"}`, "{\n\"overlap\": \"P1D\"}", "value", 201},
+		"a token":       {acme + "/tokens", `{"name":"x","scopes":["mint"]}`, `{"scopes":["mint"],"name":"x"}`, "token", 201},
+		"a revocation":  {acme + "/revocations", `{"kind":"customer","subject":"x"}`, `{"subject":"\u0078","kind":"customer"}`, "", 201},
+		"a token's end": {acme + "/revocations", `{"kind":"token","token":"` + vector + `"}`, `{"token":"\u0065` + vector[1:] + `","kind":"token"}`, "", 201},
+		"a refresh":     {acmeToken + "/refresh", `{"overlap":"PT1H"}`, `{"overlap":"PT1H" }`, "token", 200},
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := govern(t)
@@ -56,7 +57,7 @@ func TestACreationThatIsSentAgainMakesNothing(t *testing.T) {
 			if tt.secret != "" && (secret == "" || strings.Contains(again.body, secret)) {
 				t.Errorf("the secret %q is shown again: %s", secret, again.body)
 			}
-			other := s.operate(t, "POST", tt.path, strings.Replace(tt.body, "{", `{"`+map[string]string{"a group": `overlap":"P1D`, "a key": `id":"z`, "an import": `label":"z`, "a rotation": `label":"z`, "a token": `expires_in":"P1D`, "a revocation": `note":"z`}[what]+`",`, 1), header)
+			other := s.operate(t, "POST", tt.path, strings.Replace(tt.body, "{", `{"`+map[string]string{"a group": `overlap":"P1D`, "a key": `id":"z`, "an import": `label":"z`, "a rotation": `label":"z`, "a token": `expires_in":"P1D`, "a revocation": `note":"z`, "a token's end": `note":"z`}[what]+`",`, 1), header)
 			if what == "a refresh" {
 				other = s.operate(t, "POST", tt.path, `{"overlap":"PT2H"}`, header)
 			}

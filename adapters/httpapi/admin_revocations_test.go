@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
@@ -8,7 +9,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"embedseal/adapters/jose"
 	"embedseal/domain/audit"
+	"embedseal/domain/key"
+	"embedseal/domain/token"
 )
 
 const revocations = acme + "/revocations"
@@ -72,6 +76,79 @@ func TestEachKindOfRevocationIsMadeAndListed(t *testing.T) {
 	s.operate(t, "GET", "/admin/v1/groups/other/revocations", "").granted(t, http.StatusOK, &none)
 	if len(none.Items) > 0 {
 		t.Errorf("another group has %+v", none.Items)
+	}
+}
+
+// tokenOf is a token under one of the keys, of any group.
+func tokenOf(t *testing.T, id, claims string) string {
+	t.Helper()
+	s, err := key.ParseSecret(values()[id])
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := jose.New().Seal(t.Context(), "any", key.Key{ID: key.ID(id), Custody: key.Material, Secret: s}, []byte(claims))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// renamed is a token whose header names another key.
+func renamed(text, id string) string {
+	header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"dir","enc":"A256GCM","kid":"` + id + `"}`))
+	return header + text[strings.IndexByte(text, '.'):]
+}
+
+// A token that is given itself is revoked for as long as it says that it is good, and
+// stands nowhere afterwards.
+func TestATokenThatIsGivenIsRevokedUntilItEnds(t *testing.T) {
+	s := govern(t)
+	var given []string
+	for _, c := range []struct{ key, claims, until string }{
+		{namedKey, `{"cst":"a","dsh":"b","exp":4102444800}`, "2100-01-01T00:00:01Z"},
+		{disabledKey, `{"cst":"a","dsh":"b","exp":4102444800.5}`, "2100-01-01T00:00:01Z"},
+		{retiringKey, `{"cst":"a","dsh":"b","exp":1769857200}`, "2026-03-02T10:00:01Z"}, // P30D is what the group allows
+		{namedKey, `{"cst":"a","dsh":"b","exp":1}`, "2026-03-02T10:00:01Z"},
+	} {
+		text := tokenOf(t, c.key, c.claims)
+		var got shownRevocation
+		s.operate(t, "POST", revocations, `{"kind":"token","subject":null,"token":"`+text+`"}`).granted(t, http.StatusCreated, &got)
+		want := shownRevocation{ID: got.ID, Kind: "token", Subject: token.FingerprintOfSealed([]byte(text)).String(), ExpiresAt: c.until, CreatedAt: "2026-01-31T10:00:00Z"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.claims, diff)
+		}
+		given = append(given, text)
+	}
+	everything := s.logs.String() + printed(s.audit.all()) + s.state(t) + s.operate(t, "GET", revocations, "").body
+	for _, text := range given {
+		if strings.Contains(everything, text) || strings.Contains(everything, strings.Split(text, ".")[3]) {
+			t.Errorf("%s stands somewhere", text)
+		}
+	}
+}
+
+// A token that does not open is refused alike whether its key is another group's or
+// nobody's, and told how to be revoked all the same.
+func TestATokenOfNoKeyOfTheGroupIsRefusedAndItsFingerprintIsNot(t *testing.T) {
+	s := govern(t)
+	const claims = `{"cst":"canary-customer","dsh":"b","exp":4102444800}`
+	foreign, mine := tokenOf(t, foreignKey, claims), tokenOf(t, namedKey, claims)
+	at := strings.LastIndexByte(mine, '.') + 1
+	var details []string
+	for _, text := range []string{foreign, renamed(foreign, unknownKey), mine[:at] + strings.Repeat("A", len(mine)-at), tokenOf(t, namedKey, `{"cst":"canary-customer"}`)} {
+		fingerprint := token.FingerprintOfSealed([]byte(text)).String()
+		p := s.operate(t, "POST", revocations, `{"kind":"token","token":"`+text+`"}`).problem(t)
+		if p.Code != "invalid_request" || len(p.Errors) != 1 || p.Errors[0].Field != "token" || !strings.Contains(p.Errors[0].Detail, "send its fingerprint "+fingerprint+" as subject") {
+			t.Fatalf("%s is answered %+v", text, p)
+		}
+		details = append(details, p.Errors[0].Code+strings.Replace(p.Errors[0].Detail, fingerprint, "", 1))
+		s.operate(t, "POST", revocations, `{"kind":"token","subject":"`+fingerprint+`"}`).granted(t, http.StatusCreated, nil)
+		if everything := fmt.Sprint(p) + s.logs.String() + printed(s.audit.all()); strings.Contains(everything, text) || strings.Contains(everything, "canary") {
+			t.Errorf("%s stands somewhere", text)
+		}
+	}
+	if details[0] != details[1] || details[0] != details[2] || details[0] == details[3] {
+		t.Errorf("they are told %q", details)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"embedseal/app"
+	"embedseal/domain/jwe"
 	"embedseal/domain/key"
 	"embedseal/domain/label"
 	"embedseal/domain/revocation"
@@ -16,6 +17,7 @@ import (
 const (
 	memberKind    = "kind"
 	memberSubject = "subject"
+	memberToken   = "token"
 	memberBefore  = "before"
 )
 
@@ -56,7 +58,7 @@ func (a *Admin) listRevocations(x *exchange) (reply, error) {
 
 // revoke is POST /admin/v1/groups/{group}/revocations.
 func (a *Admin) revoke(x *exchange) (reply, error) {
-	f, err := x.form(memberKind, memberSubject, memberBefore, memberNote)
+	f, err := x.form(memberKind, memberSubject, memberToken, memberBefore, memberNote)
 	if err != nil {
 		return reply{}, err
 	}
@@ -68,17 +70,33 @@ func (a *Admin) revoke(x *exchange) (reply, error) {
 		return reply{}, err
 	}
 	made, err := a.use.Revoker.Revoke(x.Request.Context(), x.call, x.by, x.group, n)
-	if errors.Is(err, key.ErrUnknown) {
-		err = &token.Invalid{Faults: []token.Fault{{Field: memberSubject, Code: token.FaultUnknown, Detail: "must be the id of a key of the group"}}}
-	}
 	if err != nil {
-		return reply{}, err
+		return reply{}, ofRevocation(err, n)
 	}
 	out := reply{body: viewRevocation(made.Entry), replayed: made.Replayed}
 	if !made.Replayed {
 		out.status = http.StatusCreated
 	}
 	return out, nil
+}
+
+// ofRevocation is err as the fault of a member, where it is that of one.
+func ofRevocation(err error, n app.NewRevocation) error {
+	fault := func(member, code, detail string) error {
+		return &token.Invalid{Faults: []token.Fault{{Field: member, Code: code, Detail: detail}}}
+	}
+	instead := func() string {
+		return "; to take it back all the same, send its fingerprint " + token.FingerprintOf(n.Token).String() + " as subject instead"
+	}
+	switch {
+	case errors.Is(err, key.ErrUnknown):
+		return fault(memberSubject, token.FaultUnknown, "must be the id of a key of the group")
+	case errors.Is(err, app.ErrUnopened):
+		return fault(memberToken, token.FaultUnknown, "no key of this group opens it"+instead())
+	case errors.Is(err, token.ErrClaims):
+		return fault(memberToken, token.FaultMalformed, "what stands in it are not the claims of an embed token"+instead())
+	}
+	return err
 }
 
 // newRevocation reads what is to be taken back.
@@ -90,14 +108,10 @@ func (a *Admin) newRevocation(f *form) app.NewRevocation {
 			f.fault(memberKind, token.FaultUnknown, "known are token, customer, embed, key")
 		}
 	}
-	n.Subject = f.required(memberSubject)
-	switch what := misplaced(n.Subject); {
-	case n.Subject == "":
-	case what != "":
-		f.fault(memberSubject, token.FaultMalformed, what)
-	case n.Kind != revocation.KindUnknown:
-		_, err := revocation.ParseSubject(n.Kind, n.Subject)
-		f.check(memberSubject, err)
+	if f.given(memberToken) && !f.null(memberToken) {
+		n.Token = f.embedToken(n.Kind)
+	} else {
+		n.Subject = f.subject(n.Kind)
 	}
 	n.Before = f.time(memberBefore)
 	switch {
@@ -110,4 +124,38 @@ func (a *Admin) newRevocation(f *form) app.NewRevocation {
 		f.fault(memberBefore, token.FaultMalformed, "is before 1970; nothing was issued then")
 	}
 	return n
+}
+
+// subject is what a revocation of that kind is of.
+func (f *form) subject(kind revocation.Kind) string {
+	s := f.required(memberSubject)
+	switch what := misplaced(s); {
+	case s == "":
+	case what != "":
+		f.fault(memberSubject, token.FaultMalformed, what)
+	case kind != revocation.KindUnknown:
+		_, err := revocation.ParseSubject(kind, s)
+		f.check(memberSubject, err)
+	}
+	return s
+}
+
+// embedToken is the token itself, in place of a subject. No fault repeats it.
+func (f *form) embedToken(kind revocation.Kind) jwe.Compact {
+	text := f.required(memberToken)
+	if f.given(memberSubject) && !f.null(memberSubject) {
+		f.fault(memberSubject, token.FaultMalformed, "is given beside token; one of them says which token it is")
+	}
+	if text == "" {
+		return jwe.Compact{}
+	}
+	if kind != revocation.Token && kind != revocation.KindUnknown {
+		f.fault(memberToken, token.FaultMalformed, "is for the kind token only")
+		return jwe.Compact{}
+	}
+	compact, err := jwe.ParseCompact(text)
+	if err != nil {
+		f.fault(memberToken, token.FaultMalformed, "is no embed token in its one spelling, and is refused wherever it is presented")
+	}
+	return compact
 }

@@ -13,6 +13,7 @@ import (
 	"embedseal/adapters/httpapi"
 	"embedseal/adapters/httpapi/apipage"
 	"embedseal/adapters/httpapi/apispec"
+	"embedseal/adapters/jose"
 	"embedseal/adapters/memory"
 	"embedseal/app"
 	"embedseal/docs/api"
@@ -48,7 +49,7 @@ func govern(t *testing.T, changes ...func(*governed)) *governed {
 	s := &governed{
 		setup: setup{
 			policy: policy.Default(), groups: memory.NewGroupStore(store), keys: memory.NewKeyStore(store),
-			custody: custody.NewLocal(entropy.System{}),
+			custody: custody.NewLocal(entropy.System{}), cipher: jose.New(),
 		},
 		config: httpapi.AdminConfig{
 			Socket: socketPath(t), Listen: "127.0.0.1:0", ShutdownTimeout: 15 * time.Second,
@@ -78,7 +79,7 @@ func govern(t *testing.T, changes ...func(*governed)) *governed {
 		Groups:    app.NewGroups(s.groups, s.keys, s.custody, defaults, revoked, recorded, s.clock),
 		Keys:      app.NewKeys(s.groups, s.keys, s.custody, recorded, s.clock, entropy.System{}, 0),
 		Tokens:    app.NewTokens(s.groups, s.keys, recorded, uses, s.clock, entropy.System{}),
-		Revoker:   app.NewRevoker(s.groups, s.keys, revocations, revoked, recorded, s.clock, entropy.System{}, 0),
+		Revoker:   app.NewRevoker(s.groups, s.keys, s.cipher, revocations, revoked, recorded, s.clock, entropy.System{}, s.chart, 0),
 		Auditing:  app.NewAuditing(s.log, s.audit, s.clock),
 		Overviews: app.NewOverviews(s.groups),
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
+
+	"embedseal/adapters/httpapi/proxytest"
 )
 
 // ours are the headers that an answer to a proxy can have for the program behind
@@ -73,7 +75,7 @@ func sortedTexts(list []any) []string {
 	return all
 }
 
-// Traefik is not run: what matters in its configuration is looked at.
+// Traefik is run elsewhere: this is about what is documented, and stands there too.
 func TestTraefikTakesAwayWhatTheClientSentBeforeItAsks(t *testing.T) {
 	tree := config(t, "traefik.yaml")
 	order := dig[[]any](t, tree, "http", "routers", "dashboard", "middlewares")
@@ -104,7 +106,7 @@ func TestTraefikTakesAwayWhatTheClientSentBeforeItAsks(t *testing.T) {
 	}
 }
 
-// Nor is Envoy.
+// Envoy is not run. That its configuration is one at all, .ci/envoy finds out.
 func TestEnvoyTakesAwayWhatTheClientSentBeforeItAsks(t *testing.T) {
 	manager := dig[map[string]any](t, config(t, "envoy.yaml"), "static_resources", "listeners", "dashboard", "filter_chains", "first", "filters", "first", "typed_config")
 	var order []string
@@ -150,13 +152,13 @@ func TestTheGuideShowsTheConfigurationOfNginx(t *testing.T) {
 	}
 	guide := sectionOf(t, filepath.Join("guides", "protect.md"), "nginx")
 	guide = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(guide), "```nginx"), "```")
-	if diff := cmp.Diff(bare(configured(t, "nginx.conf")), bare(guide)); diff != "" {
+	if diff := cmp.Diff(bare(proxytest.Configured(t, "nginx.conf")), bare(guide)); diff != "" {
 		t.Errorf("-configs/proxy/nginx.conf +docs/guides/protect.md:\n%s", diff)
 	}
 }
 
 func TestTheCaddyfileIsWrittenAsCaddyWritesIt(t *testing.T) {
-	program := needs(t, "caddy")
+	program := proxytest.Needs(t, "caddy")
 	file := filepath.Join("..", "..", "configs", "proxy", "Caddyfile")
 	written, err := exec.CommandContext(t.Context(), program, "fmt", file).Output()
 	if text, readErr := os.ReadFile(file); err != nil || readErr != nil || string(text) != string(written) {

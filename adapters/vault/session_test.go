@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -244,15 +246,10 @@ func TestCredentialsThatAreRefusedAreNotTriedInALoop(t *testing.T) {
 
 func TestTheServiceStartsWithoutVaultAndFindsItLater(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_ = l.Close()
+	place := reserve(t)
 	fake := vaultfake.Start(t)
 	cfg := fakeSite(fake).tokenConfig()
-	cfg.Addresses = []string{"http://" + address}
+	cfg.Addresses = []string{"http://" + place.address}
 	began := time.Now()
 	b := mustOpen(t, cfg)
 	if took := time.Since(began); took > 4*time.Second {
@@ -267,14 +264,54 @@ func TestTheServiceStartsWithoutVaultAndFindsItLater(t *testing.T) {
 	if _, _, err := vault.Open(t.Context(), cfg); !errors.Is(err, ports.ErrUnavailable) || errors.Is(err, ports.ErrDenied) {
 		t.Errorf("got the error %v, want %v", err, ports.ErrUnavailable)
 	}
-	if l, err = net.Listen("tcp", address); err != nil {
-		t.Skipf("the port was taken in the meantime: %v", err)
-	}
 	server := &http.Server{Handler: fake, ReadHeaderTimeout: time.Second}
-	go func() { _ = server.Serve(l) }()
+	listener := place.listen(t)
+	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
 	took := within(t, 5*time.Second, func() error { return b.Check(t.Context()) })
 	t.Logf("found %v after it was there", took)
+}
+
+// place is a port on loopback that refuses connections until somebody listens, and
+// that nobody else can have meanwhile: its socket is bound.
+type place struct {
+	address string
+	socket  *os.File
+}
+
+func reserve(t *testing.T) place {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	syscall.CloseOnExec(fd)
+	socket := os.NewFile(uintptr(fd), "reserved")
+	t.Cleanup(func() { _ = socket.Close() })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	bound, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return place{fmt.Sprint("127.0.0.1:", bound.(*syscall.SockaddrInet4).Port), socket}
+}
+
+func (p place) listen(t *testing.T) net.Listener {
+	t.Helper()
+	if err := syscall.Listen(int(p.socket.Fd()), 128); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.FileListener(p.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The socket takes connections for as long as either has it.
+	if err := p.socket.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 // What a lease says is reckoned with, in a goroutine that nobody recovers.

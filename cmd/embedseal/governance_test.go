@@ -42,6 +42,9 @@ type operation struct {
 	then func(t *testing.T, in *actingIn)
 }
 
+// exampleJWT is the token of the public vector, whose key no group of the tests has.
+const exampleJWT = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiYWExMTExMTEtMWExMS0xMTFhLWFhMTEtMWFhYWExMWExYTExIn0..AAECAwQFBgcICQoL.VsfeBKk66Iyc7UGMRfvlPNY4LbYOj0C-FvCblttW2KaHixR9PMZjf_xAyQPrju8aDo_umSqKteBJIVcqeTli.uyAKVhXokFOOre_tMvRUJw"
+
 // importedKey is the value that operations import.
 const importedKey = "imported-0123456789abcdef-canary"
 
@@ -219,6 +222,20 @@ func operations() []operation {
 			body: `{"kind": "token", "subject": "` + fingerprintID + `"}`,
 			keep: map[string]string{"second": "id"},
 			verb: []string{"revoke", "token", fingerprintID, "--group", "{g}", "--yes"},
+			then: func(t *testing.T, in *actingIn) {
+				in.names["jwt"] = in.mints(t, `{"provided_id": "customer_2", "embed_id": "dash-1"}`, http.StatusOK, "").JWT
+			},
+		},
+		{
+			id: "revoke", method: "POST", path: "/groups/{g}/revocations", status: 201,
+			body: `{"kind": "token", "token": "{jwt}", "note": "in a public issue"}`,
+			keep: map[string]string{"given": "id", "fingerprint": "subject"},
+			verb: []string{"revoke", "token", "--token-file", "-", "--group", "{g}", "--note", "in a public issue", "--yes"}, stdin: "{jwt}",
+		},
+		{ // a key that the group has not
+			id: "revoke", method: "POST", path: "/groups/{g}/revocations", status: 400,
+			body: `{"kind": "token", "token": "` + exampleJWT + `"}`,
+			verb: []string{"revoke", "token", "--token-file", "-", "--group", "{g}", "--yes"}, stdin: exampleJWT,
 		},
 		{
 			id: "revoke", method: "POST", path: "/groups/{g}/revocations", status: 201,

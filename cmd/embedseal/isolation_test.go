@@ -210,7 +210,7 @@ func TestNoSecretIsLeft(t *testing.T) {
 					} {
 						a := post(t, server.address, in.names["text"], body)
 						if a.JWT != "" {
-							canaries["a token minted after "+op.id] = a.JWT
+							canaries["a token minted after "+op.id], in.names["jwt"] = a.JWT, a.JWT
 						} else {
 							said.WriteString(a.text)
 						}

@@ -56,21 +56,25 @@ func (p *program) revocation(c *cobra.Command) revocation {
 	return r
 }
 
+// target is what is revoked: its kind, and the member of the request that says which,
+// with its value. What is it in words.
+type target struct{ kind, member, value, what string }
+
 // make revokes, once it was said what that is.
-func (r revocation) make(ctx context.Context, a admin, kind, subject, what string) error {
+func (r revocation) make(ctx context.Context, a admin, of target) error {
 	if err := errors.Join(addressable("group", *r.group), r.sure.possible("revoking tokens cannot be undone")); err != nil {
 		return err
 	}
 	body := r.m.made()
-	body["kind"], body["subject"] = kind, subject
+	body["kind"], body[of.member] = of.kind, of.value
 	issued := ""
 	if before, _ := body["before"].(string); before != "" {
 		issued = " that was issued up to " + shown(before)
-	} else if kind != "token" {
+	} else if of.kind != "token" {
 		issued = " that was issued until now"
 	}
 	if err := r.sure.ask(ctx, fmt.Sprintf("In the group %s, %s%s is refused from the next request on. This cannot be undone.",
-		shown(*r.group), what, issued)); err != nil {
+		shown(*r.group), of.what, issued)); err != nil {
 		return err
 	}
 	got, err := a.do(ctx, adminCall{method: http.MethodPost, path: at("groups", *r.group, "revocations"), body: body, replay: r.replay()})
@@ -90,7 +94,9 @@ func (p *program) revokeTokenCommand() *cobra.Command {
 		Use: "token [FINGERPRINT]", Short: "Take one embed token back",
 		Long: "token takes one embed token back, which is named by its fingerprint: the one of the audit log, and of inspect.\n" +
 			"Or it is given itself, in a file (--token-file) or on standard input (--token-file -), and not as an argument,\n" +
-			"where others of this machine can read it. It may come as the whole JSON answer of the mint endpoint.",
+			"where others of this machine can read it. It may come as the whole JSON answer of the mint endpoint. Then the\n" +
+			"server opens it, and refuses it until the end that stands in it, however far that is; one that no key of the\n" +
+			"group opens is to be named by its fingerprint.",
 		Example: "  embedseal revoke token --group acme --token-file leaked.jwt --note 'was in a public issue'\n" +
 			"  embedseal revoke token b8c3bdcf8f64a845c6b7101c2073186ad308f3a0334aac31fb985ac757128849 --group acme --yes",
 		Args: cobra.MaximumNArgs(1),
@@ -101,37 +107,36 @@ func (p *program) revokeTokenCommand() *cobra.Command {
 		if tokenFile == "-" && !r.sure.yes {
 			return usage(errors.New("the token comes from standard input, so that there is nothing to ask on: add --yes"))
 		}
-		fingerprint, err := p.fingerprint(args, tokenFile)
+		of, err := p.tokenToRevoke(args, tokenFile)
 		if err != nil {
 			return err
 		}
-		return r.make(ctx, a, "token", fingerprint, "the token of the fingerprint "+fingerprint)
+		return r.make(ctx, a, of)
 	})
 }
 
-// fingerprint is that of the token which is named or given. No error repeats what
-// was given.
-func (p *program) fingerprint(args []string, tokenFile string) (string, error) {
+// tokenToRevoke is the token that is named or given. No error repeats what was given.
+func (p *program) tokenToRevoke(args []string, tokenFile string) (target, error) {
 	switch {
 	case len(args) == 1 && tokenFile != "":
-		return "", usage(errors.New("the token is given twice: by its fingerprint and with --token-file"))
+		return target{}, usage(errors.New("the token is given twice: by its fingerprint and with --token-file"))
 	case len(args) == 0 && tokenFile == "":
-		return "", usage(errors.New("which token? Give its fingerprint, or the token with --token-file"))
+		return target{}, usage(errors.New("which token? Give its fingerprint, or the token with --token-file"))
 	case len(args) == 1:
 		if _, err := token.ParseFingerprint(args[0]); err != nil {
-			return "", usage(fmt.Errorf("the argument is no fingerprint: %w; a token itself is given with --token-file", err))
+			return target{}, usage(fmt.Errorf("the argument is no fingerprint: %w; a token itself is given with --token-file", err))
 		}
-		return args[0], nil
+		return target{"token", "subject", args[0], "the token of the fingerprint " + args[0]}, nil
 	}
 	text, err := p.readInput(tokenFile)
 	if err != nil {
-		return "", err
+		return target{}, err
 	}
 	compact, err := jwe.ParseCompact(strings.TrimSpace(unwrapAnswer(text)))
 	if err != nil {
-		return "", fmt.Errorf("what was given is not an embed token in its one spelling, and would be refused: %w", err)
+		return target{}, fmt.Errorf("what was given is not an embed token in its one spelling, and would be refused: %w", err)
 	}
-	return token.FingerprintOf(compact).String(), nil
+	return target{"token", "token", compact.Text(), "the token of the fingerprint " + token.FingerprintOf(compact).String()}, nil
 }
 
 // revokeAllCommand revokes by what stands in tokens.
@@ -147,7 +152,7 @@ func (p *program) revokeAllCommand(kind, short, why, example, what string) *cobr
 	r := p.revocation(c)
 	r.m.text("before", "the last second of issue that is revoked (RFC 3339); now without it")
 	return p.administer(c, func(ctx context.Context, a admin, args []string) error {
-		return r.make(ctx, a, kind, args[0], fmt.Sprintf(what, shown(args[0])))
+		return r.make(ctx, a, target{kind, "subject", args[0], fmt.Sprintf(what, shown(args[0]))})
 	})
 }
 

@@ -132,7 +132,7 @@ func TestWhatWasRevokedIsRefusedAtOnceAndAfterAKill(t *testing.T) {
 func TestATokenIsNeverAnArgumentAndNotShown(t *testing.T) {
 	t.Parallel()
 	f := newFakeAdmin(t, always(http.StatusCreated, examples(t)["RevocationMade"]))
-	const vector = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiYWExMTExMTEtMWExMS0xMTFhLWFhMTEtMWFhYWExMWExYTExIn0..AAECAwQFBgcICQoL.VsfeBKk66Iyc7UGMRfvlPNY4LbYOj0C-FvCblttW2KaHixR9PMZjf_xAyQPrju8aDo_umSqKteBJIVcqeTli.uyAKVhXokFOOre_tMvRUJw"
+	const vector = exampleJWT
 	const other = "77e4a7e9b3f2fb2ed7d0a8a98f4df90b0dd2c5b9b9f8a3a1f2f3a7b5b0a6f2aa"
 	file := write(t, filepath.Join(t.TempDir(), "token"), vector+"\n")
 	base := []string{"revoke", "token", "--data-dir", f.dir}
@@ -163,14 +163,13 @@ func TestATokenIsNeverAnArgumentAndNotShown(t *testing.T) {
 		if name == "a file" {
 			from = file
 		}
-		w.run(t, append(base, "--token-file", from, "--yes")...).want(t, exitOK)
+		o := w.run(t, append(base, "--token-file", from, "--yes")...).want(t, exitOK)
 		asked := f.questions()
-		if len(asked) != 1 || strings.Contains(asked[0].body, vector[:40]) {
+		if len(asked) != 1 || asked[0].body != `{"kind":"token","token":"`+vector+`"}` {
 			t.Fatalf("%s: asked %+v", name, asked)
 		}
-		inspected := decode[inspection](t, run(t, "inspect", vector, "--output", "json").want(t, exitOK))
-		if !strings.Contains(asked[0].body, `"subject":"`+inspected.Fingerprint+`"`) {
-			t.Errorf("%s: sent %s, want the fingerprint %s", name, asked[0].body, inspected.Fingerprint)
+		if strings.Contains(o.stdout+o.stderr, vector[:40]) {
+			t.Errorf("%s: the token is shown: %+v", name, o)
 		}
 	}
 }
@@ -224,9 +223,17 @@ func TestWhatOneServerRevokesTheOtherRefusesWithinFreshFor(t *testing.T) {
 	execute(t, "revoke", "customer", "customer_x", "--admin-socket", dir+"/1.sock", "--yes").want(t, exitOK)
 	server.Kill(t)
 	away := time.Now()
-	for time.Since(away) < grace-time.Second {
-		wantGood(t, addresses[1], made.APIToken, good)
-		wantRevoked(t, addresses[1], made.APIToken, bad)
+	for rounds := 0; ; rounds++ {
+		goodNow, badNow := judge(t, addresses[1], made.APIToken, good), judge(t, addresses[1], made.APIToken, bad)
+		if took := time.Since(away); took >= grace-time.Second { // on a busy machine the answers may be from after it
+			if rounds == 0 {
+				t.Fatalf("the first answers took %s", took)
+			}
+			break
+		}
+		if !goodNow.Active || badNow.Active || badNow.Reason != "revoked" {
+			t.Fatalf("%s after Vault went away: %d %s and %d %s", time.Since(away), goodNow.status, goodNow.text, badNow.status, badNow.text)
+		}
 		time.Sleep(200 * time.Millisecond)
 	}
 	for deadline := away.Add(freshFor + grace + 5*time.Second); ; time.Sleep(100 * time.Millisecond) {

@@ -153,7 +153,7 @@ func newService(config httpapi.Config, httpapiAdminConfig httpapi.AdminConfig, o
 	staleness := mainStores.Stale
 	keys := app.NewKeys(groupStore, keyStore, keyCustody, appChanges, system, entropySystem, staleness)
 	tokens := app.NewTokens(groupStore, keyStore, appChanges, lastUse, system, entropySystem)
-	revoker := app.NewRevoker(groupStore, keyStore, revocationStore, revoked, appChanges, system, entropySystem, staleness)
+	revoker := app.NewRevoker(groupStore, keyStore, tokenCipher, revocationStore, revoked, appChanges, system, entropySystem, chartClaim, staleness)
 	auditing := app.NewAuditing(auditReader, auditor, system)
 	overviews := app.NewOverviews(groupStore)
 	httpapiGovernance := httpapi.Governance{

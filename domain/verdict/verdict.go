@@ -33,8 +33,8 @@ const (
 	Expired Reason = "expired"
 	// NotYetValid: its time has not come, by more than clocks may differ.
 	NotYetValid Reason = "not_yet_valid"
-	// Policy: it would live longer than the group allows, or than its retiring key
-	// is reckoned to be needed.
+	// Policy: it would live longer than the group allows or, since it was issued, ever
+	// allowed; or longer than its retiring key is reckoned to be needed.
 	Policy Reason = "policy"
 	// Revoked: it was taken back.
 	Revoked Reason = "revoked"
@@ -78,16 +78,28 @@ func OfTime(c token.Claims, now time.Time, leeway time.Duration) Reason {
 	return NotYetValid
 }
 
-// OfLife judges how long a token goes on: what is left of it may not be more than
-// a token of the group may live at most, so that a revocation need not be kept
-// longer than that; nor may it outlast what its retiring key is kept for. longest
-// is the group's maximum lifetime, of which zero allows nothing, and horizon is the
-// longest that it ever was: see [key.Key.SafeAt]. There is no leeway.
+// roundingOfIssuers is how much longer than the group ever allowed a token may seem
+// to have lived: an `iat` may be cut to its second, and its `exp` be rounded up.
+const roundingOfIssuers = time.Second
+
+// OfLife judges how long a token goes on, so that a revocation need not be kept
+// longer than that. What is left of it may not be more than a token of the group may
+// live at most; longest is that, of which zero allows nothing. From its issue to its
+// end there may not be more than the group ever allowed, which is horizon, see
+// [key.Key.SafeAt], and a second for whoever rounds; a token that was minted before
+// the policy became narrower is good. One that does not say when it was issued cannot
+// be held to that. Nor may it outlast what its retiring key is kept for. There is no
+// leeway.
 func OfLife(c token.Claims, k key.Key, longest iso8601.Duration, horizon time.Duration, now time.Time) Reason {
 	// What ends after the year 9999 is an error, and ends after every exp. AddTo
 	// begins at the whole second.
 	end, err := longest.AddTo(now)
 	if longest.IsZero() || err == nil && c.ExpiresAt.After(end.Add(time.Duration(now.Nanosecond()))) {
+		return Policy
+	}
+	// Sub goes no further than 292 years, and neither does a horizon: one of that bounds
+	// nothing.
+	if !c.IssuedAt.IsZero() && max(c.ExpiresAt.Sub(c.IssuedAt), 0)-roundingOfIssuers > horizon {
 		return Policy
 	}
 	if k.StateAt(now) == key.Retiring {

@@ -109,6 +109,47 @@ func TestNoTokenOutlivesWhatTheGroupAllowsOrItsRetiringKey(t *testing.T) {
 	}
 }
 
+func TestNoTokenWasEverToLiveLongerThanTheGroupEverAllowed(t *testing.T) {
+	const day = 24 * time.Hour
+	second := now().Truncate(time.Second)
+	for _, tt := range []struct {
+		sentence string
+		iat, exp time.Time
+		longest  string
+		horizon  time.Duration
+		want     verdict.Reason
+	}{
+		{"as long as was ever allowed", second.Add(-29 * day), second.Add(day), "P30D", 30 * day, ""},
+		{"a second longer, which rounding makes", second.Add(-29*day - time.Second), second.Add(day), "P30D", 30 * day, ""},
+		{"a nanosecond more than that, and near its end", second.Add(-29*day - time.Second - 1), second.Add(day), "P30D", 30 * day, verdict.Policy},
+		{"minted before the maximum was made shorter", second.Add(-29 * day), second.Add(time.Hour), "P1D", 30 * day, ""},
+		{"longer than before the maximum was made shorter", second.Add(-30 * day), second.Add(time.Hour), "P1D", 30 * day, verdict.Policy},
+		{"the end is before the issue", second.Add(time.Minute), second.Add(time.Second), "P30D", 30 * day, ""},
+		{"the end is ages before the issue", time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), second.Add(time.Second), "P30D", 30 * day, ""},
+		{"it does not say when it was issued", time.Time{}, second.Add(day), "P30D", 30 * day, ""},
+		{"since 1970", time.Unix(1, 0), second.Add(time.Second), "P30D", 30 * day, verdict.Policy},
+		{"as long as a maximum of more than 292 years", time.Unix(1, 0), time.Date(2500, 1, 1, 0, 0, 0, 0, time.UTC), "P9000Y", upperBound(t, "P9000Y"), ""},
+	} {
+		c := token.Claims{IssuedAt: tt.iat, ExpiresAt: tt.exp}
+		longest, err := iso8601.Parse(tt.longest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := verdict.OfLife(c, key.Key{State: key.Active}, longest, tt.horizon, now()); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.sentence, got, tt.want)
+		}
+	}
+}
+
+func upperBound(t *testing.T, text string) time.Duration {
+	t.Helper()
+	d, err := iso8601.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.UpperBound()
+}
+
 func TestWhatIsPresentedMustBeWhatTheTokenIsFor(t *testing.T) {
 	here, there := origin(t, "https://a.example"), origin(t, "https://b.example")
 	whole := token.Claims{Embed: "e", Origin: here}
