@@ -44,16 +44,7 @@ const typePrefix = "urn:embedseal:problem:"
 
 // answerProblem writes f. It does not record or log it: see [front.refuse].
 func answerProblem(c *gin.Context, f *failure) {
-	detail := f.detail
-	if detail == "" {
-		detail = f.kind.detail
-	}
-	body := problemBody{
-		Type: typePrefix + f.kind.code, Title: f.kind.title, Status: f.kind.status, Detail: detail,
-		Code: f.kind.code, ErrorMsg: detail, RequestID: requestID(c),
-	}
-	body.Errors = fieldErrors(f.faults)
-	text, err := encoded(body)
+	text, err := encoded(problemOf(f, requestID(c)))
 	if err != nil { // strings and numbers always encode
 		c.Status(http.StatusInternalServerError)
 		return
@@ -71,6 +62,18 @@ func answerProblem(c *gin.Context, f *failure) {
 	}
 	c.Writer.WriteHeader(f.kind.status)
 	_, _ = c.Writer.Write(text)
+}
+
+// problemOf is what is said of f.
+func problemOf(f *failure, requestID string) problemBody {
+	detail := f.detail
+	if detail == "" {
+		detail = f.kind.detail
+	}
+	return problemBody{
+		Type: typePrefix + f.kind.code, Title: f.kind.title, Status: f.kind.status, Detail: detail,
+		Code: f.kind.code, ErrorMsg: detail, RequestID: requestID, Errors: fieldErrors(f.faults),
+	}
 }
 
 // fieldErrors is how faults are answered; nil without any.

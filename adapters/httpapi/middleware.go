@@ -33,14 +33,21 @@ func (s *front) identify(c *gin.Context) {
 
 // headers sets those of every answer, and returns the request's id.
 func headers(c *gin.Context, random ports.Random) string {
-	var seed [10]byte
-	random.Fill(seed[:])
-	id := strings.ToLower(base32.StdEncoding.EncodeToString(seed[:]))
-	header := c.Writer.Header()
+	return commonHeaders(c.Writer.Header(), random)
+}
+
+func commonHeaders(header http.Header, random ports.Random) string {
+	id := requestIDFrom(random)
 	header[requestIDHeader] = []string{id}
 	header["Cache-Control"] = []string{"no-store"}
 	header["X-Content-Type-Options"] = []string{"nosniff"}
 	return id
+}
+
+func requestIDFrom(random ports.Random) string {
+	var seed [10]byte
+	random.Fill(seed[:])
+	return strings.ToLower(base32.StdEncoding.EncodeToString(seed[:]))
 }
 
 // recover answers a panic with 500. What it logs has the stack and no header,
