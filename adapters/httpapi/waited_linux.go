@@ -13,7 +13,7 @@ func waitedOn(raw syscall.RawConn) func() (time.Duration, bool) {
 	var info *unix.TCPInfo
 	var failed error
 	ask := func(fd uintptr) {
-		info, failed = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) //nolint:gosec // a descriptor fits
+		info, failed = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
 	}
 	return func() (time.Duration, bool) {
 		if err := raw.Control(ask); err != nil || failed != nil {
