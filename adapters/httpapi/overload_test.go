@@ -20,8 +20,10 @@ import (
 func waiting(t *testing.T) (*site, *atomic.Int64) {
 	t.Helper()
 	var wait atomic.Int64
-	s := open(t, func(s *setup) { s.config.MaxWait = 25 * time.Millisecond })
-	s.server.Waits(func() time.Duration { return time.Duration(wait.Load()) })
+	s := open(t, func(s *setup) {
+		s.config.MaxWait = 25 * time.Millisecond
+		s.waits = func() time.Duration { return time.Duration(wait.Load()) }
+	})
 	return s, &wait
 }
 
