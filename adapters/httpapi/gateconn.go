@@ -25,8 +25,7 @@ type gateListener struct {
 	refuse []byte // around the request id, which stands at the two places of idAt
 	idAt   [2]int
 	random ports.Random
-	idle   time.Duration // of a connection, and how long an answer may take to be taken
-	write  time.Duration
+	idle   time.Duration
 }
 
 // Accept implements net.Listener.
@@ -60,6 +59,9 @@ type gateConn struct {
 	// somebody has asked the gate about that one.
 	between, unjudged bool
 	count             uint
+	// renewed is when the time that the connection has was set anew; zero while that
+	// is what net/http set.
+	renewed time.Time
 }
 
 // Read implements net.Conn.
@@ -87,19 +89,20 @@ func (c *gateConn) Read(p []byte) (int, error) {
 
 // refuse answers a request that was read as a whole.
 func (c *gateConn) refuse() error {
-	l, now := c.listener, time.Now()
-	if err := c.SetWriteDeadline(now.Add(l.write)); err != nil {
-		return err //nolint:wrapcheck // net/http looks at it
+	l := c.listener
+	if now := time.Now(); now.Sub(c.renewed) > l.idle/4 { // net/http set both for requests that it saw
+		if err := c.SetDeadline(now.Add(l.idle)); err != nil {
+			return err //nolint:wrapcheck // net/http looks at it
+		}
+		c.renewed = now
 	}
 	id := requestIDFrom(l.random)
 	answer := append(make([]byte, 0, 1024), l.refuse...)
 	for _, at := range l.idAt {
 		copy(answer[at:], id)
 	}
-	if _, err := c.Write(answer); err != nil {
-		return err //nolint:wrapcheck // net/http looks at it
-	}
-	return c.SetReadDeadline(now.Add(l.idle)) //nolint:wrapcheck // net/http looks at it
+	_, err := c.Write(answer)
+	return err //nolint:wrapcheck // net/http looks at it
 }
 
 // refusable says that data is one whole request, with nothing behind it, whose end
@@ -163,7 +166,7 @@ func (s *Server) guard(l net.Listener) net.Listener {
 		"Content-Length: " + strconv.Itoa(len(body)) + "\r\nRetry-After: 1\r\nX-Content-Type-Options: nosniff\r\n" + requestIDHeader + ": "
 	text := head + id + "\r\n\r\n" + body
 	return &gateListener{
-		Listener: l, gate: s.gate, refuse: []byte(text), random: s.random, idle: s.cfg.IdleTimeout, write: s.cfg.WriteTimeout,
+		Listener: l, gate: s.gate, refuse: []byte(text), random: s.random, idle: s.cfg.IdleTimeout,
 		idAt: [2]int{len(head), len(text) - len(after) - len(id)},
 	}
 }
@@ -171,7 +174,7 @@ func (s *Server) guard(l net.Listener) net.Listener {
 // connState is http.Server.ConnState.
 func connState(conn net.Conn, state http.ConnState) {
 	if c, ok := conn.(*gateConn); ok && state == http.StateIdle {
-		c.between = true
+		c.between, c.renewed = true, time.Time{}
 	}
 }
 

@@ -65,7 +65,7 @@ type site struct {
 // setup is what a test may have otherwise.
 type setup struct {
 	// waits is how long each request has waited, where a test says so.
-	waits func() time.Duration
+	waits  func() time.Duration
 	config httpapi.Config
 	policy policy.Policy
 	// restriction is that of every API token.
