@@ -65,6 +65,9 @@ type HTTP struct {
 	BrowserOrigins []token.Origin
 
 	ReadHeaderTimeout, ReadTimeout, WriteTimeout, IdleTimeout, ShutdownTimeout time.Duration
+	// MaxWait is how long a request may have waited when more is asked than can be
+	// answered; 0 is without a bound.
+	MaxWait time.Duration
 }
 
 // Cache says how old an answer of a store that others write to may be when it

@@ -63,7 +63,7 @@ func TestNothingGivenMeansTheDefaults(t *testing.T) {
 		TrustedProxies:    []netip.Prefix{},
 		BrowserOrigins:    []token.Origin{},
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 15 * time.Second,
-		IdleTimeout: time.Minute, ShutdownTimeout: 15 * time.Second,
+		IdleTimeout: time.Minute, ShutdownTimeout: 15 * time.Second, MaxWait: 25 * time.Millisecond,
 	}
 	if diff := cmp.Diff(want, c.HTTP, comparers); diff != "" {
 		t.Error(diff)
@@ -135,6 +135,7 @@ func TestEveryKeyTakesEachLayerAndTheLaterGoesBefore(t *testing.T) {
 		"http.write_timeout":        {"1m", "2m", "3m"},
 		"http.idle_timeout":         {"1s", "2s", "1h"},
 		"http.shutdown_timeout":     {"1ms", "2s", "3s"},
+		"http.max_wait":             {"0s", "1ms", "1m0s"},
 		"rate_limit":                {"off", "true", "false"},
 		"rate.token_per_second":     {"1", "0.5", "1000000"},
 		"rate.token_burst":          {"1", "2", "1000000"},
@@ -270,7 +271,7 @@ log: {level: error, format: json}
 		},
 		BrowserOrigins:    []token.Origin{origin},
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 15 * time.Second,
-		IdleTimeout: 90 * time.Second, ShutdownTimeout: 15 * time.Second,
+		IdleTimeout: 90 * time.Second, ShutdownTimeout: 15 * time.Second, MaxWait: 25 * time.Millisecond,
 	}
 	if diff := cmp.Diff(want, c.HTTP, comparers); diff != "" {
 		t.Error(diff)

@@ -42,21 +42,9 @@ type fieldError struct {
 // docs/errors.md explains each.
 const typePrefix = "urn:embedseal:problem:"
 
-// problemOf is f as it is answered to that request.
-func problemOf(c *gin.Context, f *failure) problemBody {
-	detail := f.detail
-	if detail == "" {
-		detail = f.kind.detail
-	}
-	return problemBody{
-		Type: typePrefix + f.kind.code, Title: f.kind.title, Status: f.kind.status, Detail: detail,
-		Code: f.kind.code, ErrorMsg: detail, RequestID: requestID(c), Errors: fieldErrors(f.faults),
-	}
-}
-
 // answerProblem writes f. It does not record or log it: see [front.refuse].
 func answerProblem(c *gin.Context, f *failure) {
-	text, err := encoded(problemOf(c, f))
+	text, err := encoded(problemOf(f, requestID(c)))
 	if err != nil { // strings and numbers always encode
 		c.Status(http.StatusInternalServerError)
 		return
@@ -74,6 +62,18 @@ func answerProblem(c *gin.Context, f *failure) {
 	}
 	c.Writer.WriteHeader(f.kind.status)
 	_, _ = c.Writer.Write(text)
+}
+
+// problemOf is what is said of f.
+func problemOf(f *failure, requestID string) problemBody {
+	detail := f.detail
+	if detail == "" {
+		detail = f.kind.detail
+	}
+	return problemBody{
+		Type: typePrefix + f.kind.code, Title: f.kind.title, Status: f.kind.status, Detail: detail,
+		Code: f.kind.code, ErrorMsg: detail, RequestID: requestID, Errors: fieldErrors(f.faults),
+	}
 }
 
 // fieldErrors is how faults are answered; nil without any.

@@ -116,7 +116,7 @@ func (s *Server) appendItem(ctx context.Context, c *gin.Context, run *app.Batch,
 		dst = appendToken(dst, minted)
 	} else {
 		f := s.settle(c, app.Actor{Caller: run.Caller()}, app.Refusal{Action: audit.ActionMint}, err)
-		code, dst = f.kind.code, appendJSON(dst, problemOf(c, f))
+		code, dst = f.kind.code, appendJSON(dst, problemOf(f, requestID(c)))
 	}
 	s.meter.Answered(code, s.clock.Now().Sub(begin))
 	return dst

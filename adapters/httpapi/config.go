@@ -34,6 +34,9 @@ type Config struct {
 	// ShutdownTimeout is how long requests under way may take to finish after
 	// the server was told to stop.
 	ShutdownTimeout time.Duration
+	// MaxWait is how long a request may have waited for this server to read it,
+	// while more is asked than it can answer; later ones are refused. 0 refuses none.
+	MaxWait time.Duration
 
 	Rate RateConfig
 }

@@ -184,6 +184,7 @@ func TestEveryCodeAndEveryFaultIsSeenInATest(t *testing.T) {
 	seen := map[string]bool{
 		"rate_limited": true, "audit_unavailable": true, "unreadable_body": true, // in limiter_test.go, failure_test.go, wire_test.go
 		"embed_refused": true, // in forwardauth_test.go
+		"overloaded":    true, // in overload_test.go
 	}
 	faults := map[string]bool{}
 	for _, r := range refusals() {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"syscall"
+	"time"
 
 	"embedseal/domain/policy"
 	"embedseal/domain/token"
@@ -64,6 +66,20 @@ func surround(s *http.Server, around func(http.Handler) http.Handler) (undo func
 	s.Handler = around(before)
 	return func() { s.Handler = before }
 }
+
+// Waits lets every request on a connection that is opened from now on have waited
+// so long.
+func (s *Server) Waits(wait func() time.Duration) {
+	s.gate.on = func(syscall.RawConn) func() (time.Duration, bool) {
+		return func() (time.Duration, bool) { return wait(), true }
+	}
+}
+
+// WaitedOn is how long ago the last data came in, as the kernel says.
+func WaitedOn(raw syscall.RawConn) (time.Duration, bool) { return waitedOn(raw)() }
+
+// Refusable says whether data is one request that can be refused as it stands.
+func Refusable(data []byte) bool { return refusable(data) }
 
 // Routes are the operations of the administration API: method and path.
 func (a *Admin) Routes() [][2]string {

@@ -32,8 +32,9 @@ type limiter struct {
 
 // LimitCounts is what a limiter has done since the process began.
 type LimitCounts struct {
-	// Kind is token (requests of an API token) or failure (requests of an address
-	// that failed to authenticate).
+	// Kind is token (requests of an API token), failure (requests of an address that
+	// failed to authenticate), or overload (requests while the server could not keep
+	// up), which remembers nobody.
 	Kind string
 	// Allowed and Refused are requests; one for many tokens counts as many.
 	Allowed, Refused uint64

@@ -31,12 +31,11 @@ func (s *front) identify(c *gin.Context) {
 
 // headers sets those of every answer, and returns the request's id.
 func headers(c *gin.Context, random ports.Random) string {
-	var seed [10]byte
-	random.Fill(seed[:])
-	var text [16]byte
-	lowerBase32.Encode(text[:], seed[:])
-	id := string(text[:])
-	header := c.Writer.Header()
+	return commonHeaders(c.Writer.Header(), random)
+}
+
+func commonHeaders(header http.Header, random ports.Random) string {
+	id := requestIDFrom(random)
 	header[requestIDHeader] = []string{id}
 	header["Cache-Control"] = noStore
 	header["X-Content-Type-Options"] = noSniff
@@ -49,6 +48,14 @@ var lowerBase32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567")
 // Values of headers that every answer has, made once: whoever sets another puts
 // another slice in their place.
 var noStore, noSniff, typeJSON = []string{"no-store"}, []string{"nosniff"}, []string{"application/json"}
+
+func requestIDFrom(random ports.Random) string {
+	var seed [10]byte
+	random.Fill(seed[:])
+	var text [16]byte
+	lowerBase32.Encode(text[:], seed[:])
+	return string(text[:])
+}
 
 // recover answers a panic with 500. What it logs has the stack and no header,
 // and nothing of the panic's value but its type: see [described].

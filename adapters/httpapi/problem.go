@@ -74,6 +74,7 @@ var (
 	kindAudit       = kind{"audit_unavailable", http.StatusServiceUnavailable, "Audit unavailable", "the audit record could not be written, so nothing was done; try again"}
 	kindUnrecorded  = kind{"outcome_unrecorded", http.StatusServiceUnavailable, "Outcome unrecorded", "it was done, and the audit log could not be told so; do not try again before looking"}
 	kindTimeout     = kind{"timeout", http.StatusServiceUnavailable, "Timeout", "the request was given up before it was done"}
+	kindOverloaded  = kind{"overloaded", http.StatusServiceUnavailable, "Overloaded", "more is asked of this server than it can answer in time; see Retry-After"}
 )
 
 // kinds lists every kind, in the order of their status.
@@ -85,7 +86,7 @@ func kinds() []kind {
 		kindGroupExists, kindKeyExists, kindGroupInUse, kindKeyDefault, kindKeyPinned, kindKeyState, kindNotSafe, kindReplay, kindNoExport, kindLimit,
 		kindTag, kindTooLarge, kindMediaType, kindRate,
 		kindInternal, kindUnavailable, kindSealed, kindDenied, kindCorrupt, kindUnknown, kindCustody,
-		kindAudit, kindUnrecorded, kindTimeout,
+		kindAudit, kindUnrecorded, kindTimeout, kindOverloaded,
 	}
 }
 

@@ -24,6 +24,7 @@ type Server struct {
 	cfg      Config
 	minter   *app.Minter
 	verifier *app.Verifier
+	gate     *gate
 	http     *http.Server
 	listener net.Listener
 }
@@ -32,13 +33,15 @@ type Server struct {
 // names a trusted proxy that is none.
 func New(cfg Config, auth *app.Authenticator, minter *app.Minter, verifier *app.Verifier, refusals *app.Refusals,
 	clock ports.Clock, random ports.Random, meter ports.Meter, log *slog.Logger) (*Server, error) {
-	s := &Server{front: newFront(cfg.Rate, auth, refusals, clock, random, meter, log), cfg: cfg, minter: minter, verifier: verifier}
+	s := &Server{front: newFront(cfg.Rate, auth, refusals, clock, random, meter, log), cfg: cfg, minter: minter, verifier: verifier, gate: newGate(cfg.MaxWait, clock)}
 	handler, err := s.routes()
 	if err != nil {
 		return nil, err
 	}
 	s.http = &http.Server{
-		Handler: handler,
+		Handler:     s.gated(handler),
+		ConnContext: withGateConn,
+		ConnState:   connState,
 		// "OPTIONS *" is a request like any other, and gets the answer of its path.
 		DisableGeneralOptionsHandler: true,
 
@@ -73,7 +76,17 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.listener == nil {
 		return errors.New("httpapi: serve: nothing was listened on before")
 	}
-	return serveUntil(ctx, s.http, s.cfg.ShutdownTimeout, s.listener)
+	return serveUntil(ctx, s.http, s.cfg.ShutdownTimeout, s.guard(s.listener))
+}
+
+// Limits tells what the limiters of the listener have done, and the gate against
+// overload where it is on.
+func (s *Server) Limits() []LimitCounts {
+	all := s.front.Limits()
+	if s.gate != nil {
+		all = append(all, LimitCounts{Kind: "overload", Allowed: s.gate.allowed.Load(), Refused: s.gate.refused.Load()})
+	}
+	return all
 }
 
 // routes is what there is, and the order of what happens to a request.
@@ -84,8 +97,8 @@ func (s *Server) routes() (http.Handler, error) {
 	}
 	engine.RemoteIPHeaders = []string{"X-Forwarded-For"} // gin would also believe X-Real-IP
 
-	engine.GET("/healthz", health)
-	engine.HEAD("/healthz", health)
+	engine.GET(healthPath, health)
+	engine.HEAD(healthPath, health)
 	for path, forEver := range map[string]bool{KeepalivePath: false, KeepaliveDigest(): true} {
 		module := asset("text/javascript; charset=utf-8", keepalive, forEver)
 		engine.GET(path, module)
@@ -109,6 +122,8 @@ func (s *Server) routes() (http.Handler, error) {
 	}
 	return engine, nil
 }
+
+const healthPath = "/healthz"
 
 func health(c *gin.Context) {
 	c.Writer.Header().Set("Content-Type", "application/json")

@@ -64,6 +64,8 @@ type site struct {
 
 // setup is what a test may have otherwise.
 type setup struct {
+	// waits is how long each request has waited, where a test says so.
+	waits  func() time.Duration
 	config httpapi.Config
 	policy policy.Policy
 	// restriction is that of every API token.
@@ -113,6 +115,9 @@ func open(t *testing.T, changes ...func(*setup)) *site {
 		t.Fatal(err)
 	}
 	s.server = server
+	if s.waits != nil {
+		server.Waits(s.waits)
+	}
 	s.unwatch = server.Surround(func(next http.Handler) http.Handler { return spec(t).Handler(t, apispec.Public, next) })
 	s.serve(t)
 	return s

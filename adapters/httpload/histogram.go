@@ -24,7 +24,7 @@ func (h *Histogram) Record(d time.Duration) {
 	d = max(d, 0)
 	h.count++
 	h.longest = max(h.longest, d)
-	h.in[bucketOf(uint64(d))]++ //nolint:gosec // not negative
+	h.in[bucketOf(uint64(d))]++
 }
 
 // Add counts all that other has.
@@ -64,13 +64,13 @@ func (h *Histogram) At(share float64) time.Duration {
 // leading one.
 func bucketOf(ns uint64) int {
 	if ns < 1<<subBits {
-		return int(ns) //nolint:gosec // below 64
+		return int(ns)
 	}
 	octave := bits.Len64(ns) - subBits // 1 or more
 	if octave > octaves {
 		return buckets - 1
 	}
-	return octave<<subBits | int(ns>>(octave-1)&(1<<subBits-1)) //nolint:gosec // below 64
+	return octave<<subBits | int(ns>>(octave-1)&(1<<subBits-1))
 }
 
 // endOf is the longest duration of a bucket.

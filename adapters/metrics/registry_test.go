@@ -183,11 +183,12 @@ func TestLimitersAndReadinessAreReadWhenSomebodyAsks(t *testing.T) {
 	if text := scraped(t, r); strings.Contains(text, "embedseal_limiter") || strings.Contains(text, "embedseal_ready") {
 		t.Errorf("there is something before anything was found:\n%s", text)
 	}
-	limits = []metrics.LimitCounts{{Listener: "public", Kind: "token", Allowed: 7, Refused: 2, Buckets: 3, MaxBuckets: 16}}
+	limits = []metrics.LimitCounts{{Listener: "public", Kind: "token", Allowed: 7, Refused: 2, Buckets: 3, MaxBuckets: 16},
+		{Listener: "public", Kind: "overload", Refused: 5}} // which remembers nobody
 	last = metrics.Readiness{Ready: true, At: time.Unix(1795000000, 0), Up: map[string]bool{"store": false, "audit": true}}
 	want(t, scraped(t, r), `embedseal_limiter_requests_total{kind="token",listener="public",outcome="allowed"} 7`,
 		`embedseal_limiter_requests_total{kind="token",listener="public",outcome="refused"} 2`, `embedseal_limiter_buckets{kind="token",listener="public"} 3`,
-		`embedseal_limiter_buckets_max{kind="token",listener="public"} 16`, `embedseal_ready 1`, `embedseal_ready_checked_timestamp_seconds 1.795e+09`,
+		`embedseal_limiter_buckets_max{kind="token",listener="public"} 16`, `embedseal_limiter_requests_total{kind="overload",listener="public",outcome="refused"} 5`, `embedseal_ready 1`, `embedseal_ready_checked_timestamp_seconds 1.795e+09`,
 		`embedseal_component_up{component="store"} 0`, `embedseal_component_up{component="audit"} 1`)
 }
 
@@ -210,7 +211,7 @@ func TestTheDocumentationNamesEveryMetric(t *testing.T) {
 	r.Watch(func() metrics.CacheCounts { return metrics.CacheCounts{} }, func(now time.Time) []metrics.GroupKeys {
 		return []metrics.GroupKeys{{Group: "g", DefaultMade: now, RotationDue: now, States: map[string]int{"active": 1}}}
 	})
-	r.WatchLimits(func() []metrics.LimitCounts { return []metrics.LimitCounts{{Kind: "token"}} })
+	r.WatchLimits(func() []metrics.LimitCounts { return []metrics.LimitCounts{{Kind: "token", MaxBuckets: 1}} })
 	r.WatchAudit(func() audit.Status { return audit.Status{} })
 	r.WatchRevocations(func() []metrics.Revocations { return []metrics.Revocations{{Group: "g"}} })
 	r.WatchReadiness(func() metrics.Readiness { return metrics.Readiness{At: time.Now(), Up: map[string]bool{"store": true}} })

@@ -14,7 +14,8 @@ type LimitCounts struct {
 	Listener, Kind string
 	// Allowed and Refused are requests.
 	Allowed, Refused uint64
-	// Buckets is how many callers are remembered now, of MaxBuckets.
+	// Buckets is how many callers are remembered now, of MaxBuckets; of a limiter that
+	// remembers none, both are 0.
 	Buckets, MaxBuckets int
 }
 
@@ -25,6 +26,9 @@ func (r *Registry) WatchLimits(limits func() []LimitCounts) {
 		for _, l := range limits() {
 			out <- prometheus.MustNewConstMetric(d["requests"], prometheus.CounterValue, float64(l.Allowed), l.Listener, l.Kind, "allowed")
 			out <- prometheus.MustNewConstMetric(d["requests"], prometheus.CounterValue, float64(l.Refused), l.Listener, l.Kind, "refused")
+			if l.MaxBuckets == 0 {
+				continue
+			}
 			out <- prometheus.MustNewConstMetric(d["buckets"], prometheus.GaugeValue, float64(l.Buckets), l.Listener, l.Kind)
 			out <- prometheus.MustNewConstMetric(d["most"], prometheus.GaugeValue, float64(l.MaxBuckets), l.Listener, l.Kind)
 		}

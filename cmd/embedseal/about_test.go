@@ -99,6 +99,7 @@ func TestEveryVerbSpeaksJSON(t *testing.T) {
 	for name, args := range map[string][]string{
 		"init":            {"--data-dir", filepath.Join(t.TempDir(), "other")},
 		"mint":            {"--server", "http://" + s.address, "--data-dir", dir, "--provided-id", "c", "--embed-id", "e"},
+		"bench":           {"--server", "http://" + s.address, "--data-dir", dir, "--requests", "20"},
 		"inspect":         {vector12},
 		"verify":          {vector12, "--secret-file", write(t, filepath.Join(t.TempDir(), "secret"), vectorSecret)},
 		"config validate": nil,

@@ -52,6 +52,7 @@ func printed() map[string][]string {
 	return map[string][]string{
 		"init":    jsonMembers(reflect.TypeFor[initialised]()),
 		"doctor":  jsonMembers(reflect.TypeFor[diagnosis]()),
+		"bench":   jsonMembers(reflect.TypeFor[benchAnswer]()),
 		"demo":    jsonMembers(reflect.TypeFor[demonstration]()),
 		"serve":   {"address", "store", "data_dir", "admin_socket"},
 		"mint":    append(jsonMembers(reflect.TypeFor[mintAnswer]()), jsonMembers(reflect.TypeFor[dryRunAnswer]())...),

@@ -79,7 +79,7 @@ func (p *program) root() *cobra.Command {
 	closed(root, "output", "text", "json")
 	root.PersistentFlags().StringVar(&p.configFile, "config", "", "configuration file (YAML); also EMBEDSEAL_CONFIG")
 	root.AddCommand(p.serveCommand(), p.initCommand(), p.mintCommand(), p.verifyCommand(), p.inspectCommand(),
-		p.groupCommand(), p.keyCommand(), p.tokenCommand(), p.revokeCommand(), p.auditCommand(), p.statusCommand(), p.doctorCommand(), p.demoCommand(),
+		p.groupCommand(), p.keyCommand(), p.tokenCommand(), p.revokeCommand(), p.auditCommand(), p.statusCommand(), p.doctorCommand(), p.demoCommand(), p.benchCommand(),
 		p.configCommand(), p.versionCommand(), p.completionCommand(), p.manCommand())
 	root.Args = known
 	sayArguments(root)

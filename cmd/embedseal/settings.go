@@ -115,7 +115,7 @@ func httpConfig(cfg configs.Config) httpapi.Config {
 	out := httpapi.Config{
 		Listen: h.Listen, BrowserOrigins: h.BrowserOrigins,
 		ReadHeaderTimeout: h.ReadHeaderTimeout, ReadTimeout: h.ReadTimeout, WriteTimeout: h.WriteTimeout,
-		IdleTimeout: h.IdleTimeout, ShutdownTimeout: h.ShutdownTimeout,
+		IdleTimeout: h.IdleTimeout, ShutdownTimeout: h.ShutdownTimeout, MaxWait: h.MaxWait,
 		Rate: httpapi.RateConfig(cfg.Rate),
 	}
 	for _, proxy := range h.TrustedProxies {

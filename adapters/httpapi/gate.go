@@ -1,0 +1,140 @@
+package httpapi
+
+import (
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"embedseal/ports"
+)
+
+const (
+	// Of each connection's requests one in gateSample is looked at while all is well.
+	gateSample = 16
+	// A queue is standing when the requests that waited too long are gateScore more
+	// than those that did not, and have been more for gateStanding at least: a burst,
+	// or a pause of the process, is neither. Not every request is late in such a
+	// queue, since the kernel does not hand out connections in turn.
+	gateScore    = 8
+	gateStanding = 100 * time.Millisecond
+	// gateHold is how long after the last window with late requests the overload is
+	// over.
+	gateHold = time.Second
+
+	// In overload, one in gateSpare late requests is served all the same, so that
+	// something is done even where refusing alone takes up the processor; and of
+	// those in time that found a queue, a share, which is found anew in each window:
+	// less while more than a tenth are late, a little more otherwise.
+	gateSpare  = 8
+	gateWindow = 20 * time.Millisecond
+	gateQueue  = 2 * time.Millisecond
+	gateAll    = 256 // the share, in 256ths
+	gateLeast  = 16
+	gateStep   = 8
+)
+
+// gate refuses requests while more is asked than can be answered, so that those it
+// lets pass are answered in time. It knows how long a request lay unread in the
+// kernel, which is where the queue of an overloaded server is: see
+// docs/adr/0041-overload.md.
+type gate struct {
+	most  time.Duration
+	clock ports.Clock
+	// on makes what asks how long the request at hand waited on a connection.
+	on func(syscall.RawConn) func() (wait time.Duration, known bool)
+
+	// score is how many more were late, and since is when it left zero; until is the
+	// end of the overload, 0 without one. Times are nanoseconds since 1970.
+	score, since, until atomic.Int64
+	share               atomic.Int64
+	// window is when it ends, seen and late are the requests in it.
+	window, seen, late atomic.Int64
+	nth                atomic.Uint64
+	allowed, refused   atomic.Uint64
+}
+
+// newGate returns nil, which lets everything pass, for a wait of 0.
+func newGate(most time.Duration, clock ports.Clock) *gate {
+	if most <= 0 {
+		return nil
+	}
+	g := &gate{most: most, clock: clock, on: waitedOn}
+	g.share.Store(gateAll)
+	return g
+}
+
+// overloaded says whether requests are refused now.
+func (g *gate) overloaded() bool { return g.until.Load() != 0 }
+
+// admits says whether a request is served. nth is its number on its connection,
+// and waited asks how long it waited.
+func (g *gate) admits(nth uint, waited func() (wait time.Duration, known bool)) bool {
+	overloaded := g.overloaded()
+	if !overloaded && nth%gateSample != 0 {
+		return true
+	}
+	wait, known := waited()
+	if !known {
+		return true
+	}
+	now, late := g.clock.Now().UnixNano(), wait > g.most
+	if !overloaded && !g.standing(now, late) {
+		return true
+	}
+	g.look(now, late)
+	nr := g.nth.Add(1)
+	pass := wait < gateQueue || int64(nr*0x9E3779B97F4A7C15>>56) < g.share.Load() // evenly spread
+	if late {
+		pass = nr%gateSpare == 0
+	}
+	if pass {
+		g.allowed.Add(1)
+	} else {
+		g.refused.Add(1)
+	}
+	return pass
+}
+
+// standing counts a request while there is no overload, and says whether one has
+// begun.
+func (g *gate) standing(now int64, late bool) bool {
+	if !late {
+		if g.score.Load() > 0 { // two at once may take it below zero: no harm
+			g.score.Add(-1)
+		}
+		return false
+	}
+	score := g.score.Add(1)
+	if score <= 1 {
+		g.since.Store(now)
+	}
+	if score < gateScore || now-g.since.Load() < int64(gateStanding) {
+		return false
+	}
+	g.score.Store(0)
+	g.until.Store(now + int64(gateHold))
+	return true
+}
+
+// look counts a request in overload, and at the end of a window finds the share for
+// the next.
+func (g *gate) look(now int64, late bool) {
+	g.seen.Add(1)
+	if late {
+		g.late.Add(1)
+	}
+	end := g.window.Load()
+	if now < end || !g.window.CompareAndSwap(end, now+int64(gateWindow)) {
+		return
+	}
+	seen, were, share := g.seen.Swap(0), g.late.Swap(0), g.share.Load()
+	if were*10 > seen {
+		g.share.Store(max(share*3/4, gateLeast))
+		g.until.Store(now + int64(gateHold))
+		return
+	}
+	g.share.Store(min(share+gateStep, gateAll))
+	if share == gateAll && now > g.until.Load() {
+		g.until.Store(0)
+	}
+}

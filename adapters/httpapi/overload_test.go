@@ -1,0 +1,297 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"embedseal/adapters/httpapi"
+)
+
+// waiting opens a site with the gate, where every request has waited as long as
+// the value says.
+func waiting(t *testing.T) (*site, *atomic.Int64) {
+	t.Helper()
+	var wait atomic.Int64
+	s := open(t, func(s *setup) {
+		s.config.MaxWait = 25 * time.Millisecond
+		s.waits = func() time.Duration { return time.Duration(wait.Load()) }
+	})
+	return s, &wait
+}
+
+// caller keeps one connection, as backends do.
+type caller struct {
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func (s *site) caller(t *testing.T) *caller {
+	t.Helper()
+	conn := s.dial(t)
+	return &caller{conn, bufio.NewReader(conn)}
+}
+
+// ask sends a request in pieces, one write for each, and returns the answer and its
+// body.
+func (c *caller) ask(t *testing.T, pieces ...string) (*http.Response, string) {
+	t.Helper()
+	for i, piece := range pieces {
+		if i > 0 {
+			time.Sleep(20 * time.Millisecond)
+		}
+		write(t, c.conn, piece)
+	}
+	response, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(body)
+}
+
+// overload lets the queue stand until the server refuses. It returns how many
+// requests that took.
+func overload(t *testing.T, s *site, c *caller) int {
+	t.Helper()
+	for i := 1; i <= 5000; i++ {
+		s.clock.advance(time.Millisecond)
+		if response, _ := c.ask(t, keepAlive(request{body: minimal})); response.StatusCode == http.StatusServiceUnavailable {
+			return i
+		}
+	}
+	t.Fatal("it refuses nothing")
+	return 0
+}
+
+func TestWhatWaitedTooLongInAStandingQueueIsRefusedAndNothingOfItLookedAt(t *testing.T) {
+	s, wait := waiting(t)
+	wait.Store(int64(30 * time.Millisecond))
+	c := s.caller(t)
+	overload(t, s, c)
+	s.audit.take()
+	refused, early := 0, 0
+	for range 80 {
+		response, body := c.ask(t, keepAlive(request{body: minimal}))
+		if response.StatusCode == http.StatusOK {
+			continue
+		}
+		refused++
+		if response.Header.Get("Date") == "" { // net/http writes one, and has not seen it
+			early++
+		}
+		if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") != "1" ||
+			response.Header.Get("Cache-Control") != "no-store" || response.Header.Get("X-Content-Type-Options") != "nosniff" ||
+			response.Header.Get("Content-Type") != "application/problem+json" {
+			t.Fatalf("%s %v", response.Status, response.Header)
+		}
+		id := response.Header.Get("X-Request-Id")
+		if len(id) != 16 || !strings.Contains(body, `"code":"overloaded"`) || !strings.Contains(body, `"request_id":"`+id+`"`) {
+			t.Fatalf("id %q: %s", id, body)
+		}
+	}
+	if refused != 70 { // one in eight is served all the same
+		t.Errorf("%d of 80 refused, want 70", refused)
+	}
+	// It sees the few whose first byte it read ahead, while it waited for the client to leave.
+	if early < refused/2 {
+		t.Errorf("%d of %d were refused before they were parsed", early, refused)
+	}
+	if records := len(s.audit.take()); records != 80-refused {
+		t.Errorf("%d records of %d served", records, 80-refused)
+	}
+	limits := s.server.Limits()
+	if l := limits[len(limits)-1]; l.Kind != "overload" || l.Refused < 70 || l.Allowed < 10 {
+		t.Errorf("counted %+v", l)
+	}
+}
+
+// The answer of a request that was read piece by piece comes from the handler, and
+// is the same.
+func TestWhatComesInPiecesIsRefusedAlike(t *testing.T) {
+	s, wait := waiting(t)
+	wait.Store(int64(30 * time.Millisecond))
+	c := s.caller(t)
+	overload(t, s, c)
+	whole := keepAlive(request{body: minimal})
+	split := strings.Index(whole, "\r\n\r\n") + 4
+	var one, two *http.Response
+	var bodyOne, bodyTwo string
+	for range 3 { // one may be among those that are served all the same
+		if one, bodyOne = c.ask(t, whole); one.StatusCode == http.StatusServiceUnavailable {
+			break
+		}
+	}
+	for range 3 {
+		if two, bodyTwo = c.ask(t, whole[:split], whole[split:]); two.StatusCode == http.StatusServiceUnavailable {
+			break
+		}
+	}
+	for _, r := range []*http.Response{one, two} {
+		r.Header.Del("Date")
+	}
+	bodyOne = strings.ReplaceAll(bodyOne, one.Header.Get("X-Request-Id"), "id")
+	bodyTwo = strings.ReplaceAll(bodyTwo, two.Header.Get("X-Request-Id"), "id")
+	if bodyOne != bodyTwo || len(one.Header) != len(two.Header) || one.ContentLength != two.ContentLength {
+		t.Errorf("%v %s\n%v %s", one.Header, bodyOne, two.Header, bodyTwo)
+	}
+}
+
+func TestABurstAndAPauseAreNoOverload(t *testing.T) {
+	s, wait := waiting(t)
+	c := s.caller(t)
+	for range 40 { // stalls of 60 ms, a second apart
+		wait.Store(int64(80 * time.Millisecond))
+		for range 60 {
+			s.clock.advance(time.Millisecond)
+			if response, body := c.ask(t, keepAlive(request{body: minimal})); response.StatusCode != http.StatusOK {
+				t.Fatalf("%s %s", response.Status, body)
+			}
+		}
+		wait.Store(0)
+		for range 100 {
+			s.clock.advance(10 * time.Millisecond)
+			c.ask(t, keepAlive(request{body: minimal}))
+		}
+	}
+}
+
+func TestAfterAnOverloadEverythingInTimeIsServedAtOnce(t *testing.T) {
+	s, wait := waiting(t)
+	wait.Store(int64(30 * time.Millisecond))
+	c := s.caller(t)
+	overload(t, s, c)
+	for range 200 { // the share that is served becomes small
+		s.clock.advance(time.Millisecond)
+		c.ask(t, keepAlive(request{body: minimal}))
+	}
+	wait.Store(int64(time.Millisecond))
+	for i := range 200 {
+		s.clock.advance(10 * time.Millisecond)
+		if response, _ := c.ask(t, keepAlive(request{body: minimal})); response.StatusCode != http.StatusOK {
+			t.Fatalf("request %d after it: %s", i, response.Status)
+		}
+	}
+	wait.Store(int64(30 * time.Millisecond)) // one late request begins no new one
+	if response, _ := c.ask(t, keepAlive(request{body: minimal})); response.StatusCode != http.StatusOK {
+		t.Errorf("still refused: %s", response.Status)
+	}
+}
+
+func TestHealthIsAnsweredInOverload(t *testing.T) {
+	s, wait := waiting(t)
+	wait.Store(int64(time.Second))
+	c := s.caller(t)
+	overload(t, s, c)
+	for range 20 {
+		if response, _ := c.ask(t, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); response.StatusCode != http.StatusOK {
+			t.Fatal(response.Status)
+		}
+	}
+}
+
+// Whatever two readers could see two requests in is not refused as it stands.
+func TestOnlyOneWholePlainRequestIsRefusedBeforeItIsParsed(t *testing.T) {
+	const good = "POST /api/generate_jwt/ HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+	for data, want := range map[string]bool{
+		good: true,
+		"GET /api/forward_auth/ HTTP/1.1\r\nHost: x\r\n\r\n":                                    true,
+		strings.Replace(good, "Content-Length", "content-length", 1):                            true,
+		strings.Replace(good, ": 2", ":2", 1):                                                   true,
+		good + "GET /":                                                                          false,
+		good[:len(good)-1]:                                                                      false,
+		strings.Replace(good, "POST", "HEAD", 1):                                                false,
+		strings.Replace(good, "POST", "post", 1):                                                false,
+		strings.Replace(good, "1.1", "1.0", 1):                                                  false,
+		strings.Replace(good, "/api/generate_jwt/", "/healthz", 1):                              false,
+		strings.Replace(good, "Content-Length: 2", "Content-Length: 2\r\nContent-Length: 2", 1): false,
+		strings.Replace(good, "Content-Length: 2", "Content-Length: +2", 1):                     false,
+		strings.Replace(good, "Content-Length: 2", "Content-Length: 2, 2", 1):                   false,
+		strings.Replace(good, "Content-Length: 2", "Content-Length: 0x2", 1):                    false,
+		strings.Replace(good, "Content-Length:", "Content-Length :", 1):                         false,
+		strings.Replace(good, "Content-Length: 2", "Transfer-Encoding: chunked", 1):             false,
+		strings.Replace(good, "Host: x", "Transfer-Encoding: identity", 1):                      false,
+		strings.Replace(good, "Host: x", "Expect: 100-continue", 1):                             false,
+		strings.Replace(good, "Host: x", "Connection: close", 1):                                false,
+		strings.Replace(good, "Host: x", "X: y\r\n Content-Length: 30", 1):                      false,
+		strings.Replace(good, "Host: x", "X: y\nContent-Length: 30", 1):                         false,
+		strings.Replace(good, "Host: x", "X: y\rContent-Length: 30", 1):                         false,
+		strings.Replace(good, "Host: x", "X", 1):                                                false,
+		strings.Replace(good, "Host: x", "X: \x00", 1):                                          false,
+		"GET /api/forward_auth/ HTTP/1.1\r\nContent-Length: 0\r\n\r\n":                          false,
+		"GET /api/forward_auth/ HTTP/1.1\r\nHost: x\r\n\r\nPOST":                                false,
+		"POST /api/generate_jwt/ HTTP/1.1\r\nHost: x\r\n\r\n":                                   false,
+		"": false,
+	} {
+		if got := httpapi.Refusable([]byte(data)); got != want {
+			t.Errorf("%v, want %v: %q", got, want, data)
+		}
+	}
+}
+
+// A request in the body of another is that one's body, however it is cut up, also
+// while requests are refused.
+func TestARequestInABodyIsNoRequestInOverload(t *testing.T) {
+	s, wait := waiting(t)
+	wait.Store(int64(time.Second))
+	c := s.caller(t)
+	overload(t, s, c)
+	inner := keepAlive(request{body: minimal})
+	head := "POST /api/generate_jwt/ HTTP/1.1\r\nHost: x\r\nContent-Length: " + strconv.Itoa(len(inner)) + "\r\n\r\n"
+	for range 10 {
+		c.ask(t, head, inner)
+	}
+	// Were one of them answered twice, the answers would be out of step by now.
+	if response, _ := c.ask(t, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); response.StatusCode != http.StatusOK {
+		t.Errorf("out of step: %s", response.Status)
+	}
+	// The same for what was sent before its turn.
+	write(t, c.conn, inner+inner+"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+	c.ask(t)
+	c.ask(t)
+	if response, _ := c.ask(t); response.StatusCode != http.StatusOK || response.ContentLength != int64(len("{\"status\":\"ok\"}\n")) {
+		t.Errorf("out of step: %s", response.Status)
+	}
+}
+
+func TestTheKernelSaysHowLongDataWaited(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	client, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	server, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Close() }()
+	write(t, client, "x")
+	time.Sleep(100 * time.Millisecond)
+	raw, err := server.(syscall.Conn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait, known := httpapi.WaitedOn(raw)
+	if !known {
+		t.Skip("this system does not say")
+	}
+	if wait < 80*time.Millisecond || wait > time.Minute {
+		t.Errorf("%s, want 100 ms or a little more", wait)
+	}
+}
