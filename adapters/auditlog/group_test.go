@@ -85,7 +85,7 @@ func TestAGroupIsRefusedWhole(t *testing.T) {
 	for _, stuck := range []bool{false, true} {
 		for at := 0; at < 8*length; at += length/2 + 1 {
 			b := newBook(t)
-			b.record(t, "r1") // with what the log says of itself
+			b.record(t, "r1")                                                      // with what the log says of itself
 			f := &full{left: length + 8 + at, stuck: stuck, cause: syscall.ENOSPC} // "first" is as long, or a little longer
 			errs, _ := meanwhile(t, b, 10, func(out auditlog.Output) auditlog.Output {
 				f.Output = out
