@@ -63,7 +63,7 @@ func TestNothingGivenMeansTheDefaults(t *testing.T) {
 		TrustedProxies:    []netip.Prefix{},
 		BrowserOrigins:    []token.Origin{},
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 15 * time.Second,
-		IdleTimeout: time.Minute, ShutdownTimeout: 15 * time.Second, MaxWait: 25 * time.Millisecond,
+		IdleTimeout: time.Minute, ShutdownTimeout: 15 * time.Second, MaxWait: 10 * time.Millisecond,
 	}
 	if diff := cmp.Diff(want, c.HTTP, comparers); diff != "" {
 		t.Error(diff)
@@ -271,7 +271,7 @@ log: {level: error, format: json}
 		},
 		BrowserOrigins:    []token.Origin{origin},
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 15 * time.Second,
-		IdleTimeout: 90 * time.Second, ShutdownTimeout: 15 * time.Second, MaxWait: 25 * time.Millisecond,
+		IdleTimeout: 90 * time.Second, ShutdownTimeout: 15 * time.Second, MaxWait: 10 * time.Millisecond,
 	}
 	if diff := cmp.Diff(want, c.HTTP, comparers); diff != "" {
 		t.Error(diff)

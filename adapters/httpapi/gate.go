@@ -25,7 +25,7 @@ const (
 	// something is done even where refusing alone takes up the processor; and of
 	// those in time that found a queue, a share, which is found anew in each window:
 	// less while more than a tenth are late, a little more otherwise.
-	gateSpare  = 8
+	gateSpare  = 64
 	gateWindow = 20 * time.Millisecond
 	gateQueue  = 2 * time.Millisecond
 	gateAll    = 256 // the share, in 256ths
