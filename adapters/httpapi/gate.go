@@ -23,8 +23,8 @@ const (
 
 	// In overload, one in gateSpare late requests is served all the same, so that
 	// something is done even where refusing alone takes up the processor; and of
-	// those in time that found a queue, a share, which is found anew in each window:
-	// less while more than a tenth are late, a little more otherwise.
+	// those in time a share, which is found anew in each window: less while more than
+	// a tenth are late, a little more otherwise, and then all that found no queue.
 	gateSpare  = 64
 	gateWindow = 20 * time.Millisecond
 	gateQueue  = 2 * time.Millisecond
@@ -47,6 +47,8 @@ type gate struct {
 	// end of the overload, 0 without one. Times are nanoseconds since 1970.
 	score, since, until atomic.Int64
 	share               atomic.Int64
+	// easing says that few were late in the last window.
+	easing atomic.Bool
 	// window is when it ends, seen and late are the requests in it.
 	window, seen, late atomic.Int64
 	nth                atomic.Uint64
@@ -83,7 +85,7 @@ func (g *gate) admits(nth uint, waited func() (wait time.Duration, known bool)) 
 	}
 	g.look(now, late)
 	nr := g.nth.Add(1)
-	pass := wait < gateQueue || int64(nr*0x9E3779B97F4A7C15>>56) < g.share.Load() // evenly spread
+	pass := wait < gateQueue && g.easing.Load() || int64(nr*0x9E3779B97F4A7C15>>56) < g.share.Load() // evenly spread
 	if late {
 		pass = nr%gateSpare == 0
 	}
@@ -112,6 +114,7 @@ func (g *gate) standing(now int64, late bool) bool {
 		return false
 	}
 	g.score.Store(0)
+	g.easing.Store(false)
 	g.until.Store(now + int64(gateHold))
 	return true
 }
@@ -128,6 +131,7 @@ func (g *gate) look(now int64, late bool) {
 		return
 	}
 	seen, were, share := g.seen.Swap(0), g.late.Swap(0), g.share.Load()
+	g.easing.Store(were*10 <= seen)
 	if were*10 > seen {
 		g.share.Store(max(share*3/4, gateLeast))
 		g.until.Store(now + int64(gateHold))

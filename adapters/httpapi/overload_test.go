@@ -177,6 +177,10 @@ func TestAfterAnOverloadEverythingInTimeIsServedAtOnce(t *testing.T) {
 		c.ask(t, keepAlive(request{body: minimal}))
 	}
 	wait.Store(int64(time.Millisecond))
+	for range 4 { // until the window is over
+		s.clock.advance(10 * time.Millisecond)
+		c.ask(t, keepAlive(request{body: minimal}))
+	}
 	for i := range 200 {
 		s.clock.advance(10 * time.Millisecond)
 		if response, _ := c.ask(t, keepAlive(request{body: minimal})); response.StatusCode != http.StatusOK {
