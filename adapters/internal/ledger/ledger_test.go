@@ -269,6 +269,24 @@ func TestTheSameEntryIsTakenOnce(t *testing.T) {
 	}
 }
 
+func TestTheLatestEntriesAreRememberedWhenAPageIsWritten(t *testing.T) {
+	s := newSite()
+	for n := 0; len(s.ledger.Pages) < 3; n++ {
+		pages := len(s.ledger.Pages)
+		if err := s.write(long(n, start(), time.Hour), 1000); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.ledger.Pages) == pages {
+			continue
+		}
+		for _, e := range s.all[len(s.all)-ports.Recent:] {
+			if err := s.write(e, 1000); !errors.Is(err, ports.ErrExists) {
+				t.Fatalf("entry %d again, %d pages: %v", e.Seq, len(s.ledger.Pages), err)
+			}
+		}
+	}
+}
+
 // TestTwoWritersOfOneLedgerDoNotShareAnything lets two write on from the same ledger,
 // of which a store takes one: the other has changed nothing of what it began with.
 func TestTwoWritersOfOneLedgerDoNotShareAnything(t *testing.T) {
