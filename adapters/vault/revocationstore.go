@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"embedseal/adapters/internal/codec"
 	"embedseal/adapters/internal/ledger"
@@ -16,8 +18,13 @@ import (
 
 var _ ports.RevocationStore = (*RevocationStore)(nil)
 
-// pagesAtOnce is how many pages are read for one question.
-const pagesAtOnce = 32
+const (
+	// pagesAtOnce is how many pages are read for one question.
+	pagesAtOnce = 32
+	// readers is how many of them are asked for at the same time: a million entries
+	// are thousands of pages, and whoever starts waits for all.
+	readers = 8
+)
 
 // RevocationStore is a ports.RevocationStore: one secret for the ledger of each
 // group, which is written with a check-and-set, and one for each of its pages, which
@@ -100,21 +107,53 @@ func (s *RevocationStore) changes(ctx context.Context, g group.ID, since revocat
 		if err != nil {
 			return revocation.Changes{}, err
 		}
+		pages := s.readPages(ctx, g, l, l.Unread(since, pagesAtOnce))
 		changes, err := l.Since(since, pagesAtOnce, func(p ledger.Page) ([]revocation.Entry, error) {
-			page, err := s.b.read(ctx, folderRevoked, pageName(g, p))
-			if err != nil {
-				return nil, err
-			}
-			if !page.found {
-				return nil, errVanished
-			}
-			return codec.DecodePage(g, l.Log, p, []byte(page.Document))
+			read := pages[p.ID]
+			return read.entries, read.err
 		})
 		if !errors.Is(err, errVanished) || r.version == last {
 			return changes, err
 		}
 		last = r.version
 	}
+}
+
+// pageRead is what came of reading a page.
+type pageRead struct {
+	entries []revocation.Entry
+	err     error
+}
+
+// readPages reads pages, a few at a time.
+func (s *RevocationStore) readPages(ctx context.Context, g group.ID, l ledger.Ledger, pages []ledger.Page) map[string]pageRead {
+	read := make([]pageRead, len(pages))
+	var next atomic.Int64
+	var reading sync.WaitGroup
+	for range min(readers, len(pages)) {
+		reading.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(pages); i = int(next.Add(1)) - 1 {
+				read[i].entries, read[i].err = s.readPage(ctx, g, l, pages[i])
+			}
+		})
+	}
+	reading.Wait()
+	all := make(map[string]pageRead, len(pages))
+	for i, p := range pages {
+		all[p.ID] = read[i]
+	}
+	return all
+}
+
+func (s *RevocationStore) readPage(ctx context.Context, g group.ID, l ledger.Ledger, p ledger.Page) ([]revocation.Entry, error) {
+	page, err := s.b.read(ctx, folderRevoked, pageName(g, p))
+	if err != nil {
+		return nil, err
+	}
+	if !page.found {
+		return nil, errVanished
+	}
+	return codec.DecodePage(g, l.Log, p, []byte(page.Document))
 }
 
 // errVanished is of a page that a ledger lists and that is not there.

@@ -150,32 +150,42 @@ func size(entries []revocation.Entry) int {
 	return n
 }
 
-// Since is what the ledger has after a cursor. read reads a page, and at most pages
-// of them are read.
-func (l Ledger) Since(since revocation.Cursor, pages int, read func(Page) ([]revocation.Entry, error)) (revocation.Changes, error) {
-	c := revocation.Changes{Next: revocation.Cursor{Log: l.Log, Seq: l.Seq}}
+// from is where reading goes on from a cursor; anew says that it begins at the start.
+func (l Ledger) from(since revocation.Cursor) (seq uint64, anew bool) {
 	if since.Log != l.Log || since.Seq > l.Seq {
-		c.Anew, since = true, revocation.Cursor{}
+		return 0, true
 	}
-	for _, p := range l.Pages {
-		if p.Last <= since.Seq {
-			continue
-		}
-		if pages--; pages < 0 {
-			c.More = true
-			c.Next.Seq = since.Seq
-			if n := len(c.Entries); n > 0 {
-				c.Next.Seq = c.Entries[n-1].Seq
-			}
-			return c, nil
-		}
+	return since.Seq, false
+}
+
+// Unread are the pages that [Ledger.Since] reads for a cursor, at most so many.
+func (l Ledger) Unread(since revocation.Cursor, most int) []Page {
+	seq, _ := l.from(since)
+	first := slices.IndexFunc(l.Pages, func(p Page) bool { return p.Last > seq })
+	if first < 0 {
+		return nil
+	}
+	return l.Pages[first:min(first+most, len(l.Pages))]
+}
+
+// Since is what the ledger has after a cursor. read reads a page, and at most so many
+// of them are read, one at least.
+func (l Ledger) Since(since revocation.Cursor, most int, read func(Page) ([]revocation.Entry, error)) (revocation.Changes, error) {
+	seq, anew := l.from(since)
+	c := revocation.Changes{Next: revocation.Cursor{Log: l.Log, Seq: l.Seq}, Anew: anew}
+	pages := l.Unread(since, most)
+	for _, p := range pages {
 		entries, err := read(p)
 		if err != nil {
 			return revocation.Changes{}, err
 		}
-		c.Entries = append(c.Entries, after(entries, since.Seq)...)
+		c.Entries = append(c.Entries, after(entries, seq)...)
 	}
-	c.Entries = append(c.Entries, after(l.Tail, since.Seq)...)
+	if n := len(pages); n > 0 && pages[n-1].Last != l.Pages[len(l.Pages)-1].Last {
+		c.More, c.Next.Seq = true, pages[n-1].Last
+		return c, nil
+	}
+	c.Entries = append(c.Entries, after(l.Tail, seq)...)
 	return c, nil
 }
 
