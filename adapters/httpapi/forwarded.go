@@ -86,11 +86,37 @@ func (s *sighting) cookies(lines []string) {
 	for _, line := range lines {
 		for pair := range strings.SplitSeq(line, ";") {
 			name, value, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if name == forwardedName || name == forwardedCookie {
+			if ours(name) {
 				s.take(value)
+				continue
+			}
+			for part := range strings.SplitSeq(pair, ",") { // where some begin the next one
+				name, _, set := strings.Cut(part, "=")
+				s.unclear = s.unclear || set && nearlyOurs(name)
 			}
 		}
 	}
+}
+
+func ours(name string) bool { return name == forwardedName || name == forwardedCookie }
+
+// nearlyOurs reports whether some framework takes the name of a cookie or of a
+// parameter for one of ours: decoded, without white space around it, in any case,
+// and as PHP registers it.
+func nearlyOurs(name string) bool {
+	if len(name) < len(forwardedName) {
+		return false
+	}
+	name, _, _ = strings.Cut(decodedOnce(name), "\x00")
+	name = strings.TrimFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' })
+	name, _, _ = strings.Cut(name, "[")
+	name = strings.Map(func(r rune) rune {
+		if r == '.' || r == ' ' || r == '+' {
+			return '_'
+		}
+		return r
+	}, name)
+	return strings.EqualFold(name, forwardedName) || strings.EqualFold(name, forwardedCookie)
 }
 
 // uri reads an address as it stands in a request line (RFC 9112 section 3.2.1).
@@ -234,7 +260,7 @@ func (s *sighting) query(query string) {
 			name, _, _ := strings.Cut(part, "=")
 			name, err := url.QueryUnescape(name)
 			switch {
-			case i > 0 && name == forwardedName, i == 0 && err != nil: // some split at semicolons too
+			case i == 0 && err != nil, (i > 0 || name != forwardedName) && nearlyOurs(name): // some split at semicolons too
 				s.unclear = true
 			case i == 0 && name == forwardedName:
 				_, value, _ := strings.Cut(pair, "=")

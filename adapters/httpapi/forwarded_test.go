@@ -42,12 +42,16 @@ func forwardedURIs() map[string]string {
 		// the query
 		"/x?embed_token=A": isA, "/x?a=1&embed_token=A&b=2": isA, "/x?embed_token=A&embed_token=A": isA, "/x?embed%5Ftoken=%41": isA,
 		"/x?embed_token=A&c=100%": isA, "/x?embed_token=A?b=1": "A?b=1", "/x?embed_token=A/../B": "A/../B", "/iframe/A?embed_token=A": isA,
-		"/x?": isNone, "/x?embed_token": isNone, "/x?embed_token=": isNone, "/x?embed_token=&embed_token=A": isA, "/x?EMBED_TOKEN=B": isNone,
-		"/x?embed_token[]=B": isNone, "/x?embed_token%00=B": isNone, "/x?a=embed_token=B": isNone, "/x?a=%zz": isNone, "/x?=B": isNone,
-		"/x?embed_token=%2541": "%41", "/x?embed_token=A+B": "A B", "/x?embed_token=A%2BB": "A+B", "/x?embed%255Ftoken=B": isNone,
+		"/x?": isNone, "/x?embed_token": isNone, "/x?embed_token=": isNone, "/x?embed_token=&embed_token=A": isA,
+		"/x?xembed_token=B": isNone, "/x?embed_token2=B": isNone, "/x?embedtoken=B": isNone, "/x?a=embed_token=B": isNone, "/x?a=%zz": isNone, "/x?=B": isNone,
+		"/x?embed_token=%2541": "%41", "/x?embed_token=A+B": "A B", "/x?embed_token=A%2BB": "A+B",
 		"/x?embed_token=A&embed_token=B": unclear, "/x?embed_token=A;embed_token=B": unclear, "/x?a=1;embed_token=B": unclear,
 		"/x?embed_token=A%": unclear, "/x?embed_token=%4": unclear, "/x?%zz=1&embed_token=A": unclear, "/x?embed_token=A;b=1": "A;b=1",
 		"/iframe/A?embed_token=B": unclear, "/iframe/A?embed_token=a": unclear, "/x?embed%5Ftoken=B&embed_token=A": unclear,
+		// names that others take for ours
+		"/x?EMBED_TOKEN=B": unclear, "/x?Embed_Token=A&embed_token=A": unclear, "/x?embed.token=B": unclear, "/x?embed+token=B": unclear,
+		"/x?embed_token[]=B": unclear, "/x?embed_token%5B0%5D=B": unclear, "/x?embed_token%00=B": unclear, "/x?embed_token%00x=B": unclear,
+		"/x?+embed_token=B": unclear, "/x?embed_token%09=B": unclear, "/x?embed%255Ftoken=B": unclear, "/x?a=1;Embed_token=B": unclear,
 	}
 }
 
@@ -100,7 +104,7 @@ func TestAllPlacesAreLookedAtAndMustAgree(t *testing.T) {
 		"a cookie that was emptied":        {http.Header{"Cookie": {"embed_token=; x=y"}}, "", isNone},
 		"a cookie in quotes":               {http.Header{"Cookie": {`embed_token="A"`}}, "", `"A"`},
 		"a cookie that is encoded":         {http.Header{"Cookie": {`embed_token=%41`}}, "", `%41`},
-		"cookies of other names":           {http.Header{"Cookie": {"EMBED_TOKEN=B; x_embed_token=B; __Secure-embed_token=B; embed_tokens=B"}}, "", isNone},
+		"cookies of other names":           {http.Header{"Cookie": {"x_embed_token=B; __Secure-embed_token=B; embed_tokens=B; a=b,embed_token"}}, "", isNone},
 		"an equals sign in a cookie":       {http.Header{"Cookie": {"embed_token=A="}}, "", "A="},
 		"everywhere the same":              {http.Header{"Embed-Token": {"A"}, "Cookie": {"embed_token=A"}, "X-Original-Uri": {"/iframe/A"}, "X-Forwarded-Uri": {"/?embed_token=A"}}, "/iframe/A/x", isA},
 		"the header and the cookie":        {http.Header{"Embed-Token": {"A"}, "Cookie": {"embed_token=B"}}, "", unclear},
@@ -114,6 +118,21 @@ func TestAllPlacesAreLookedAtAndMustAgree(t *testing.T) {
 	} {
 		if got := found(tt.header, tt.rest); got != tt.want {
 			t.Errorf("%s: %s, want %s", sentence, got, tt.want)
+		}
+	}
+}
+
+// Frameworks read names of cookies in more ways than one: PHP decodes them and takes
+// dots, spaces and brackets for underscores, old Java splits at commas, Node's cookie
+// takes off what it holds to be white space, and some do not look at the case.
+func TestACookieThatOthersTakeForOursIsUnclear(t *testing.T) {
+	for _, cookie := range []string{
+		"embed_token =B", "embed_token\t=B", "a=b; embed_token =B", "a=b, embed_token=B", "a=b,embed_token=B", "EMBED_TOKEN=B", "Embed_Token=B",
+		"\xa0embed_token=B", "embed_token\xa0=B", "\u00a0embed_token=B", "\ufeffembed_token=B", `"embed_token"=B`, "embed%5Ftoken=B", "embed.token=B",
+		"embed token=B", "embed_token[0]=B", "embed_token%00=B", "__host-embed_token=B", "..Host-embed_token=B", "__Host-embed.token=B", "a=b,__Host-embed_token=B",
+	} {
+		if got := found(http.Header{"Embed-Token": {"A"}, "Cookie": {cookie}}, ""); got != unclear {
+			t.Errorf("%q beside another token: %s", cookie, got)
 		}
 	}
 }
