@@ -311,11 +311,17 @@ func (c *replica) land(f *refresh, n news, now time.Time) {
 		return l.turn < f.turn || l.end.Log == c.at.Log && l.end.Seq <= c.at.Seq
 	})
 	c.drain()
-	if now.Sub(c.tidied) >= tidyEvery {
-		c.tidied = now
-		if c.set.Dead(now) > c.set.Len()/4 {
-			c.set = c.set.Living(now)
-		}
+	c.tidy(now)
+}
+
+// tidy removes what has died, now and then. The lock is held.
+func (c *replica) tidy(now time.Time) {
+	if now.Sub(c.tidied) < tidyEvery {
+		return
+	}
+	c.tidied = now
+	if c.set.Dead(now) > c.set.Len()/4 {
+		c.set = c.set.Living(now)
 	}
 }
 
@@ -346,6 +352,7 @@ func (r *Revoked) learn(g group.ID, e revocation.Entry, end revocation.Cursor) {
 	c.ahead = append(c.ahead, learnt{e, end, c.turn})
 	if c.known && c.flight == nil {
 		c.drain()
+		c.tidy(r.clock.Now()) // a copy that is read once is refreshed by nothing else
 	}
 }
 

@@ -343,6 +343,21 @@ func TestAGroupThatIsMadeAnewHasNothingRevoked(t *testing.T) {
 	p.want(t, false)
 }
 
+func TestEntriesThatHaveDiedLeaveACopyThatIsReadOnceToo(t *testing.T) {
+	p := newProcess(t, withGroup(t), newMoving(), app.Freshness{})
+	p.want(t, false)
+	const entries = 40
+	for n := range entries {
+		p.revoke(t, app.NewRevocation{Kind: revocation.Customer, Subject: fmt.Sprintf("customer_%d", n)})
+	}
+	p.clock.add(60 * 24 * time.Hour)
+	p.revoke(t, app.NewRevocation{Kind: revocation.Embed, Subject: "abcde"})
+	if held := p.revoked.Held(); len(held) != 1 || held[0].Entries != 1 {
+		t.Errorf("after %d have died and one was made: %+v", entries, held)
+	}
+	p.want(t, true)
+}
+
 func TestEntriesThatHaveDiedLeaveTheCopy(t *testing.T) {
 	p := newProcess(t, withGroup(t), newMoving(), app.Freshness{Shared: true, FreshFor: freshFor})
 	p.revoke(t, theCustomer())
