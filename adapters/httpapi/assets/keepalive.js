@@ -47,7 +47,7 @@ export function keepAlive(frame, {
   };
 
   const run = async () => {
-    await pause(rest - Date.now());
+    await pause(rest - performance.now());
     for (let n = 1; !stopped; n++) {
       try {
         const jwt = await attempt();
@@ -73,7 +73,7 @@ export function keepAlive(frame, {
 
   const once = () => running ??= run().finally(() => {
     running = null;
-    rest = Date.now() + 1000;
+    rest = performance.now() + 1000;
   });
   const hear = ({ source, origin: from, data }) => {
     if (source && source === frame.contentWindow && from === origin && data?.event === "customerJwtExpired") once();

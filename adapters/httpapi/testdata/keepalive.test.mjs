@@ -156,6 +156,21 @@ test("Retry-After is kept to, within the longest pause", async () => {
   keeper.stop();
 });
 
+test("a clock that is set back does not hold the next renewal up", async (t) => {
+  const p = page([good()]);
+  const keeper = keepAlive(p.frame, { renew: "/t", ...quick });
+  assert.equal(await keeper.renew(), true);
+  const { now } = Date;
+  t.after(() => {
+    Date.now = now;
+    keeper.stop();
+  });
+  Date.now = () => now() - 3_600_000;
+  await a_while(1000);
+  p.announce();
+  await until(() => p.events.length === 2);
+});
+
 test("it gives up, and says why", async () => {
   for (const [answer, reason, status, attempts] of [
     [json("", { status: 401 }), "signed_out", 401, 1],
