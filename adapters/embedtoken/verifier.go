@@ -74,7 +74,8 @@ type Error struct{ Reason verdict.Reason }
 // Error implements error.
 func (e *Error) Error() string { return "embedtoken: the token is not good: " + string(e.Reason) }
 
-// Verifier is safe for concurrent use. Where keys change, make another one.
+// Verifier is safe for concurrent use. Where keys change, make another one. The zero
+// value has no keys and refuses everything.
 type Verifier struct {
 	verifier *app.Verifier
 	caller   app.Caller
@@ -141,9 +142,16 @@ func ringOf(keys map[string]string) (key.Ring, error) {
 	return ring, nil
 }
 
+// errUnmade is of a Verifier that has nothing to open a token with.
+var errUnmade = errors.New("embedtoken: this Verifier was not made by New")
+
 // Verify judges text. That it is not good is an [*Error]; any other error says that
-// what was presented with it cannot be compared, and then it is not good either.
+// what was presented with it cannot be compared, or that v was not made by [New], and
+// then it is not good either.
 func (v *Verifier) Verify(text string, p Presented) (Token, error) {
+	if v == nil || v.verifier == nil {
+		return Token{}, errUnmade
+	}
 	presented, err := verdict.Present(given(p.Origin), given(p.Embed), given(p.Chart))
 	if err != nil {
 		return Token{}, fmt.Errorf("embedtoken: what was presented: %w", err)

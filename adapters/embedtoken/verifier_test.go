@@ -185,6 +185,15 @@ func TestAConfigurationThatIsNoneIsRefused(t *testing.T) {
 	}
 }
 
+func TestAVerifierThatNewDidNotMakeRefusesEverything(t *testing.T) {
+	good := rows(t)[0].Text
+	for what, v := range map[string]*embedtoken.Verifier{"nil": nil, "the zero value": {}} {
+		if got, err := v.Verify(good, embedtoken.Presented{}); err == nil || got.Customer != "" {
+			t.Errorf("%s: %+v, %v", what, got, err)
+		}
+	}
+}
+
 func BenchmarkVerify(b *testing.B) {
 	v, good := open(b, nil), rows(b)[0].Text
 	b.ReportAllocs()
