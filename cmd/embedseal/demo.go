@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -43,7 +44,7 @@ func (p *program) demoCommand() *cobra.Command {
 			"a reload. Keys and tokens are in memory. No configuration is read.",
 		Example: "  embedseal demo\n  embedseal demo --listen 127.0.0.1:9000",
 	}
-	c.Flags().StringVar(&listen, "listen", demoListen, "address of the page, on loopback; the other servers take free ports")
+	c.Flags().StringVar(&listen, "listen", demoListen, "address of the page, on loopback (IPv4); the other servers take free ports")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return verb(func() error { return p.demonstrate(c.Context(), listen) })
 	}
@@ -58,6 +59,9 @@ func (p *program) demonstrate(ctx context.Context, listen string) error {
 	}
 	if !vault.Loopback(host) {
 		return usage(fmt.Errorf("the demo is served on loopback only, not on %s", listen))
+	}
+	if strings.Contains(host, ":") {
+		return usage(fmt.Errorf("the demo is served on IPv4 only, not on %s: frame-ancestors cannot name an IPv6 address, so that no browser would show the dashboard", listen))
 	}
 	dir, err := os.MkdirTemp("", "embedseal-demo-") // mode 0700
 	if err != nil {

@@ -169,7 +169,7 @@ func TestTheDemoInABrowser(t *testing.T) {
 
 func TestTheDemoIsForThisMachineOnly(t *testing.T) {
 	t.Parallel()
-	for _, listen := range []string{"0.0.0.0:0", "192.0.2.1:80", "[::]:0", "nowhere"} {
+	for _, listen := range []string{"0.0.0.0:0", "192.0.2.1:80", "[::]:0", "[::1]:0", "[::ffff:127.0.0.1]:0", "nowhere"} {
 		start(t, nil, "demo", "--listen", listen).wait(t).want(t, exitUsage).oneLine(t)
 	}
 	_, shown := startDemo(t)
