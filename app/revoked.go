@@ -371,19 +371,14 @@ func (r *Revoked) Forget(g group.ID) {
 	delete(r.copies, g)
 }
 
-// current is the copy as the store has it now.
+// current is the copy as the store has it now. Nobody who verifies waits for that.
 func (r *Revoked) current(ctx context.Context, g group.ID) (*replica, error) {
-	if r.cfg.Shared {
-		r.suspect(g)
-	}
 	c := r.of(g)
 	c.mu.RLock()
-	ready := c.known && !c.doubted
+	// What is under way may have been answered before.
+	begun, ready := c.turn, !r.cfg.Shared && c.known && !c.doubted
 	c.mu.RUnlock()
-	if ready {
-		return c, nil
-	}
-	for {
+	for !ready {
 		c.mu.Lock()
 		f := r.begin(g, c)
 		c.mu.Unlock()
@@ -396,12 +391,10 @@ func (r *Revoked) current(ctx context.Context, g group.ID) (*replica, error) {
 			return nil, f.err
 		}
 		c.mu.RLock()
-		ready := c.known && !c.doubted
+		ready = f.turn > begun || !r.cfg.Shared && c.known && !c.doubted
 		c.mu.RUnlock()
-		if ready {
-			return c, nil
-		}
 	}
+	return c, nil
 }
 
 // Held is what is known of the revocations of one group.

@@ -311,6 +311,40 @@ func TestARefreshThatBeganBeforeARevocationDoesNotHideIt(t *testing.T) {
 	}
 }
 
+func TestWhoeverListsRevocationsHoldsNoVerificationUp(t *testing.T) {
+	p := newProcess(t, withGroup(t), newMoving(), shared())
+	p.want(t, false)
+	hold := make(chan struct{})
+	p.store.hold.Store(&hold)
+	listed, asked := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, _, err := p.revoker.List(t.Context(), operator(), "acme", app.Page{})
+		listed <- err
+	}()
+	settle(t, func() bool { return p.store.asked.Load() == 2 })
+	go func() {
+		_, err := p.ask(t)
+		asked <- err
+	}()
+	select {
+	case err := <-asked:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Second):
+		t.Error("a verification waits for what only the list needs")
+	}
+	select {
+	case err := <-listed:
+		t.Errorf("the list did not wait for the store: %v", err)
+	default:
+	}
+	close(hold)
+	if err := <-listed; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAfterAWriteWhoseAnswerNeverCameTheStoreIsAsked(t *testing.T) {
 	for name, fresh := range map[string]app.Freshness{"alone": {}, "shared": shared()} {
 		t.Run(name, func(t *testing.T) {
