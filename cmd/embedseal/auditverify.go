@@ -71,7 +71,7 @@ func (p *program) verifyFiles(ctx context.Context, files, more []string, keyFile
 		return usage(errors.New("--file and --key-file go together"))
 	}
 	files = append(files, more...) // what a shell made of --file audit.log*
-	key, err := p.chainKey(keyFile)
+	key, err := p.chainKey(ctx, keyFile)
 	if err != nil {
 		return err
 	}
@@ -91,8 +91,8 @@ func (p *program) verifyFiles(ctx context.Context, files, more []string, keyFile
 }
 
 // chainKey reads what audit key wrote: the key in hex, or the answer of the API.
-func (p *program) chainKey(path string) (audit.ChainKey, error) {
-	text, err := p.readInput(path)
+func (p *program) chainKey(ctx context.Context, path string) (audit.ChainKey, error) {
+	text, err := p.readInput(ctx, path, "key of the audit log")
 	if err != nil {
 		return audit.ChainKey{}, err
 	}

@@ -52,17 +52,14 @@ func (q *confirmation) ask(ctx context.Context, will string) error {
 
 // line reads one line, which is empty at the end of the input.
 func (p *program) line(ctx context.Context) (string, error) {
-	read := make(chan string, 1)
-	go func() {
+	text, err := unlessDone(ctx, func() (string, error) {
 		text, _ := bufio.NewReader(p.stdin).ReadString('\n')
-		read <- text
-	}()
-	select {
-	case text := <-read:
 		return text, nil
-	case <-ctx.Done():
-		return "", fmt.Errorf("not confirmed; nothing was done: %w", ctx.Err())
+	})
+	if err != nil {
+		return "", fmt.Errorf("not confirmed; nothing was done: %w", err)
 	}
+	return text, nil
 }
 
 // interactive reports whether somebody sees a question and can answer it.

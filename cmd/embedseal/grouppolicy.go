@@ -126,7 +126,7 @@ func (p *program) policySetCommand() *cobra.Command {
 		if err := addressable("group", *group); err != nil {
 			return err
 		}
-		text, err := p.readInput(file)
+		text, err := p.readInput(ctx, file, "policy")
 		if err != nil {
 			return err
 		}

@@ -1,12 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -59,7 +58,7 @@ func (p *program) inspectCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, secret, err := p.inspectInput(args, tokenFile, secretFile)
+			text, secret, err := p.inspectInput(c.Context(), args, tokenFile, secretFile)
 			if err != nil {
 				return err
 			}
@@ -69,17 +68,23 @@ func (p *program) inspectCommand() *cobra.Command {
 	return c
 }
 
-func (p *program) inspectInput(args []string, tokenFile, secretFile string) (string, key.Secret, error) {
-	fromStdin := len(args) == 0 && (tokenFile == "" || tokenFile == "-") || len(args) == 1 && args[0] == "-"
+func (p *program) inspectInput(ctx context.Context, args []string, tokenFile, secretFile string) (string, key.Secret, error) {
+	given := len(args) == 1
+	if given && tokenFile == "" && args[0] == standardInput {
+		given, tokenFile = false, standardInput
+	}
+	if !given && tokenFile == "" {
+		tokenFile = standardInput
+	}
 	switch {
-	case len(args) == 1 && tokenFile != "":
+	case given && tokenFile != "":
 		return "", key.Secret{}, usage(errors.New("the token is given twice: as an argument and with --token-file"))
-	case fromStdin && secretFile == "-":
+	case tokenFile == standardInput && secretFile == standardInput:
 		return "", key.Secret{}, usage(errors.New("the token and the secret cannot both come from standard input"))
 	}
 	var secret key.Secret
 	if secretFile != "" {
-		value, err := p.readInput(secretFile)
+		value, err := p.readInput(ctx, secretFile, "value of the embed secret")
 		if err != nil {
 			return "", secret, err
 		}
@@ -87,34 +92,26 @@ func (p *program) inspectInput(args []string, tokenFile, secretFile string) (str
 			return "", secret, fmt.Errorf("the value in %s: %w", secretFile, err)
 		}
 	}
-	var text string
-	var err error
-	switch {
-	case fromStdin:
-		text, err = p.readInput("-")
-	case len(args) == 1:
-		text = args[0]
-	default:
-		text, err = p.readInput(tokenFile)
+	if !given {
+		text, err := p.readToken(ctx, tokenFile)
+		return text, secret, err
 	}
-	return unwrapAnswer(text), secret, err
+	text := unwrapAnswer(args[0])
+	if text == "" {
+		return "", secret, usage(errors.New("no token was given: the argument is empty"))
+	}
+	return text, secret, notAFile(text)
 }
 
-func (p *program) readInput(path string) (string, error) {
-	in := p.stdin
-	if path != "-" {
-		f, err := os.Open(filepath.Clean(path))
-		if err != nil {
-			return "", fmt.Errorf("read %s: %w", path, err)
-		}
-		defer func() { _ = f.Close() }()
-		in = f
+// notAFile refuses the path of a file in the place of a token.
+func notAFile(text string) error {
+	if _, err := jwe.ParseCompact(text); err == nil {
+		return nil
 	}
-	data, err := io.ReadAll(io.LimitReader(in, 4*jwe.MaxCompact))
-	if err != nil {
-		return "", fmt.Errorf("read %s: %w", path, err)
+	if info, err := os.Stat(text); err != nil || info.IsDir() {
+		return nil //nolint:nilerr // it is no file: whatever it is, it is judged as a token
 	}
-	return string(data), nil
+	return usage(fmt.Errorf("%s is a file: use --token-file %s", shown(text), shellQuote(shown(text))))
 }
 
 // unwrapAnswer takes the token out of the endpoint's answer, and the newline

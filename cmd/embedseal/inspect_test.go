@@ -71,7 +71,7 @@ func TestInspectSaysInWordsWhatIsWrongWithAToken(t *testing.T) {
 		{"not valid yet", seal(t, fmt.Sprintf(`{"cst":"c","dsh":"e","exp":4102444800,"nbf":%d}`, time.Now().Add(time.Hour).Unix())), vectorSecret, exitRefused, true, 12, "not"},
 		{"no expiry", seal(t, `{"cst":"c","dsh":"e"}`), vectorSecret, exitRefused, true, 12, "exp"},
 		{"claims that are no JSON", seal(t, `hello`), vectorSecret, exitRefused, true, 12, "claims"},
-		{"nothing", "", "", exitRefused, false, 0, "1 segments"},
+		{"no segments", "a", "", exitRefused, false, 0, "1 segments"},
 		{"words", "hello world", "", exitRefused, false, 0, "base64url"},
 		{"a signed token", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "", exitRefused, false, 0, "3 segments, must have 5"},
 		{"an encrypted key", strings.Replace(vector12, "..", ".AAAA.", 1), "", exitRefused, false, 0, "second segment must be empty"},

@@ -119,7 +119,7 @@ func (p *program) keyImportCommand() *cobra.Command {
 		if valueFile == "" {
 			return usage(errors.New("--value-file is required: the value is a secret, and is never an argument"))
 		}
-		text, err := p.readInput(valueFile)
+		text, err := p.readInput(ctx, valueFile, "value of the embed secret")
 		if err != nil {
 			return err
 		}

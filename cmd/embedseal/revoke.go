@@ -107,7 +107,7 @@ func (p *program) revokeTokenCommand() *cobra.Command {
 		if tokenFile == "-" && !r.sure.yes {
 			return usage(errors.New("the token comes from standard input, so that there is nothing to ask on: add --yes"))
 		}
-		of, err := p.tokenToRevoke(args, tokenFile)
+		of, err := p.tokenToRevoke(ctx, args, tokenFile)
 		if err != nil {
 			return err
 		}
@@ -116,7 +116,7 @@ func (p *program) revokeTokenCommand() *cobra.Command {
 }
 
 // tokenToRevoke is the token that is named or given. No error repeats what was given.
-func (p *program) tokenToRevoke(args []string, tokenFile string) (target, error) {
+func (p *program) tokenToRevoke(ctx context.Context, args []string, tokenFile string) (target, error) {
 	switch {
 	case len(args) == 1 && tokenFile != "":
 		return target{}, usage(errors.New("the token is given twice: by its fingerprint and with --token-file"))
@@ -128,11 +128,11 @@ func (p *program) tokenToRevoke(args []string, tokenFile string) (target, error)
 		}
 		return target{"token", "subject", args[0], "the token of the fingerprint " + args[0]}, nil
 	}
-	text, err := p.readInput(tokenFile)
+	text, err := p.readToken(ctx, tokenFile)
 	if err != nil {
 		return target{}, err
 	}
-	compact, err := jwe.ParseCompact(strings.TrimSpace(unwrapAnswer(text)))
+	compact, err := jwe.ParseCompact(strings.TrimSpace(text))
 	if err != nil {
 		return target{}, fmt.Errorf("what was given is not an embed token in its one spelling, and would be refused: %w", err)
 	}

@@ -89,7 +89,7 @@ func (p *program) verifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, secret, err := p.inspectInput(args, tokenFile, secretFile)
+			text, secret, err := p.inspectInput(c.Context(), args, tokenFile, secretFile)
 			if err != nil {
 				return err
 			}
