@@ -79,7 +79,7 @@ func (a Actor) may(need Right) error {
 		rights = Right(a.Caller.Token.Scopes)
 	}
 	if rights&need != need {
-		return fmt.Errorf("%w %s", ErrScope, apitoken.Scopes(need))
+		return &LackingError{Lacks: apitoken.Scopes(need &^ rights)}
 	}
 	return nil
 }

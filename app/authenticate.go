@@ -19,6 +19,16 @@ var (
 	ErrScope = errors.New("the API token lacks the scope")
 )
 
+// LackingError is the [ErrScope] of a caller to whom scopes are missing; it tells
+// the caller nothing that its own token does not.
+type LackingError struct{ Lacks apitoken.Scopes }
+
+// Error names the scopes.
+func (e *LackingError) Error() string { return fmt.Sprintf("%v %s", ErrScope, e.Lacks) }
+
+// Unwrap returns [ErrScope].
+func (e *LackingError) Unwrap() error { return ErrScope }
+
 // Authenticator finds out who calls.
 type Authenticator struct {
 	groups ports.GroupStore
@@ -86,7 +96,7 @@ func (a *Authenticator) Identify(ctx context.Context, presented apitoken.Present
 	g.Tokens = nil // they belong to the store
 	caller := Caller{Group: g, Token: t.Through(presented.Digest()), Value: presented.Digest()}
 	if !t.Scopes.Has(need) {
-		return caller, fmt.Errorf("%w %s", ErrScope, need)
+		return caller, &LackingError{Lacks: need &^ t.Scopes}
 	}
 	return caller, nil
 }

@@ -166,7 +166,7 @@ func TestAllFaultsOfAllLayersAreReportedTogether(t *testing.T) {
 		},
 		Flags: map[string]string{"log.level": "loud", "log.lvl": "info", "master_key": "k"},
 	})
-	want := `configs: configuration refused: 11 faults
+	want := `configuration refused: 11 faults
   stor (file e.yaml:1): unknown key; did you mean store?
   rate.token_burst (file e.yaml:3): "0" is out of range: want 1 to 1000000
   http.read_timeout (file e.yaml:4): "x" is not a duration; write a number and a unit, such as 10s or 1m30s
@@ -259,7 +259,7 @@ func TestAFileThatCannotBeReadNamesWhoAskedForIt(t *testing.T) {
 
 func TestASingleFaultIsCountedAsOne(t *testing.T) {
 	err := loadError(t, configs.Input{Environ: []string{"EMBEDSEAL_STORE=x"}})
-	want := `configs: configuration refused: 1 fault
+	want := `configuration refused: 1 fault
   store (environment EMBEDSEAL_STORE): "x" is none of bbolt, file, memory, vault`
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
 		t.Error(diff)

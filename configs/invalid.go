@@ -40,7 +40,7 @@ func (e *Invalid) Error() string {
 	if len(e.Faults) == 1 {
 		noun = "fault"
 	}
-	fmt.Fprintf(&b, "configs: %v: %d %s", ErrInvalid, len(e.Faults), noun)
+	fmt.Fprintf(&b, "%v: %d %s", ErrInvalid, len(e.Faults), noun)
 	for _, f := range e.Faults {
 		b.WriteString("\n  ")
 		b.WriteString(f.String())

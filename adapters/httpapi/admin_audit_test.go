@@ -122,6 +122,29 @@ func TestAnAPITokenSeesTheRecordsOfItsGroup(t *testing.T) {
 	}
 }
 
+func TestASearchForWhatThereIsNotSaysWhatThereIs(t *testing.T) {
+	s := govern(t)
+	p := s.present(t, operatorToken, "GET", auditPath+"records?action=forward_auth&outcome=maybe", "").problem(t)
+	if len(p.Errors) != 2 || !strings.HasPrefix(p.Errors[0].Detail, "there is no such action; known are mint, ") ||
+		p.Errors[1].Detail != "there is no such outcome; known are intent, granted, refused, failed, unknown" {
+		t.Errorf("got %+v", p.Errors)
+	}
+}
+
+func TestWhoeverLacksAScopeIsToldWhich(t *testing.T) {
+	s := govern(t)
+	for _, test := range []struct{ as, method, path, lacks string }{
+		{apiToken("acme", "mint"), "GET", auditPath + "records", "read"},
+		{apiToken("acme", "ro"), "POST", "/admin/v1/groups/acme/keys", "write"},
+		{operatorToken, "GET", auditPath + "key", "reveal"},
+	} {
+		p := s.present(t, test.as, test.method, test.path, "{}").problem(t)
+		if p.Code != "insufficient_scope" || p.Detail != "the token that was presented lacks the scope "+test.lacks {
+			t.Errorf("%s: %s: %s", test.path, p.Code, p.Detail)
+		}
+	}
+}
+
 func TestAVerificationSaysWhereTheLogIsNotWhatWasWritten(t *testing.T) {
 	s := govern(t)
 	s.log.report = audit.Report{Records: 7, Findings: []audit.Finding{{File: "audit.log", Line: 3, Seq: 3, Kind: audit.Edited, Detail: "its MAC is wrong"}}}

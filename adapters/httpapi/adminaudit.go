@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"embedseal/app"
@@ -67,12 +68,21 @@ func (x *exchange) search(f *form) audit.Query {
 		Since: x.instant(f, paramSince), Until: x.instant(f, paramUntil),
 	}
 	if q.Action != "" && !q.Action.Known() {
-		f.fault(paramAction, token.FaultUnknown, "there is no such action")
+		f.fault(paramAction, token.FaultUnknown, "there is no such action; known are "+listed(audit.Actions()))
 	}
 	if q.Outcome != "" && !q.Outcome.Known() {
-		f.fault(paramOutcome, token.FaultUnknown, "there is no such outcome")
+		f.fault(paramOutcome, token.FaultUnknown, "there is no such outcome; known are "+listed(audit.Outcomes()))
 	}
 	return q
+}
+
+// listed is words in a sentence.
+func listed[T ~string](words []T) string {
+	texts := make([]string, len(words))
+	for i, w := range words {
+		texts[i] = string(w)
+	}
+	return strings.Join(texts, ", ")
 }
 
 // patience is how long an answer may take that reads the whole log.

@@ -195,6 +195,10 @@ func translate(err error) *failure {
 	if errors.Is(err, app.ErrPinned) { // which key that is, was not the caller's choice
 		return &failure{kind: kindKeyInactive, detail: "the key that the policy pins makes no new tokens; ask who governs the group", err: err}
 	}
+	var lacking *app.LackingError
+	if errors.As(err, &lacking) {
+		return &failure{kind: kindScope, detail: "the token that was presented lacks the scope " + lacking.Lacks.String(), err: err}
+	}
 	for _, t := range translations() {
 		if errors.Is(err, t.err) {
 			return &failure{kind: t.kind, err: err}

@@ -49,7 +49,9 @@ type admin struct {
 	base    string
 	dataDir string
 	bearer  secret.Text
-	http    *http.Client
+	// bearerFrom is where that is from, for people.
+	bearerFrom string
+	http       *http.Client
 }
 
 // adminCall is one request.
@@ -87,6 +89,8 @@ type problem struct {
 	body []byte
 	// elsewhere says that what was asked for is on every administration listener.
 	elsewhere bool
+	// presented is where the token is from that was presented; empty for none.
+	presented string
 }
 
 // Error is for people: what stands in it may have been sent by anybody.
@@ -97,6 +101,9 @@ func (e *problem) Error() string {
 		if e.elsewhere {
 			detail = "this is not the administration listener; check --admin-server"
 		}
+	}
+	if e.Code == "unauthenticated" && e.presented != "" { // and of headers
+		detail = "the token " + e.presented + " is not good there: it is neither the operator token nor an API token that may be used from this address"
 	}
 	detail = strings.ReplaceAll(detail, "force=true", "--force") // and of parameters
 	text := fmt.Sprintf("the server refused: %d %s: %s", e.Status, shown(e.Code), shown(detail))
@@ -125,6 +132,10 @@ func newAdmin(cfg configs.Config) (admin, error) {
 		a.base, a.where, a.bearer = cfg.Client.AdminServer, cfg.Client.AdminServer, cfg.Client.OperatorToken
 		if a.bearer.IsZero() {
 			return admin{}, errors.New("no token for the administration listener: name the file of the operator token, or of an API token, with --operator-token-file, or set EMBEDSEAL_OPERATOR_TOKEN")
+		}
+		a.bearerFrom = "of the setting operator_token"
+		if cfg.Client.OperatorTokenFile != "" {
+			a.bearerFrom = "in " + cfg.Client.OperatorTokenFile
 		}
 		return a, nil
 	}
@@ -242,7 +253,7 @@ func (a admin) read(response *http.Response, data []byte) (reply, error) {
 			replayed: response.Header.Get("Idempotency-Replayed") == "true",
 		}, nil
 	case !yes && kind == "application/problem+json":
-		p := &problem{body: bytes.TrimSpace(data), elsewhere: !strings.Contains(response.Request.URL.Path, "/groups/")}
+		p := &problem{body: bytes.TrimSpace(data), elsewhere: !strings.Contains(response.Request.URL.Path, "/groups/"), presented: a.bearerFrom}
 		if err := json.Unmarshal(data, p); err == nil && p.Code != "" {
 			return reply{}, &failed{code: exitRefused, err: p}
 		}

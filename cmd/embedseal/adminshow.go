@@ -88,6 +88,15 @@ func moment(t *time.Time, now time.Time) string {
 // instant is an instant for people.
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
+// hour is when something was, of which only the hour is kept; a moment in it would
+// lie before things that came first.
+func hour(began *time.Time) string {
+	if began == nil {
+		return ""
+	}
+	return "in the hour from " + instant(*began)
+}
+
 // roughly is a duration in its largest unit of which there are two, rounded.
 func roughly(d time.Duration) string {
 	const day = 24 * time.Hour

@@ -88,6 +88,23 @@ func TestMomentsSayHowFarOffTheyAre(t *testing.T) {
 	}
 }
 
+func TestTheLastUseIsAnHourAndNoMoment(t *testing.T) {
+	one := `{"id":"5f3a9c0d1e2b4a67","name":"n","scopes":["mint"],"created_at":"2026-01-31T01:40:00Z","expires_at":null,"networks":[],"restriction":null,"previous_until":null,"last_used_at":"2026-01-31T01:00:00Z"}`
+	for _, test := range []struct {
+		answer string
+		args   []string
+	}{
+		{`{"items":[` + one + `],"next":null}`, []string{"token", "list"}},
+		{one, []string{"token", "show", "5f3a9c0d1e2b4a67"}},
+	} {
+		f := newFakeAdmin(t, always(http.StatusOK, test.answer))
+		o := run(t, append(test.args, "--data-dir", f.dir)...).want(t, exitOK)
+		if !strings.Contains(o.stdout, "in the hour from 2026-01-31T01:00:00Z") || strings.Contains(o.stdout, "01:00:00Z (") {
+			t.Errorf("printed %q", o.stdout)
+		}
+	}
+}
+
 func TestWhatIsShownOnceGoesIntoANewFileThatNobodyElseReads(t *testing.T) {
 	t.Parallel()
 	documented := examples(t)

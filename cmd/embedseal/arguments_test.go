@@ -16,6 +16,7 @@ func TestVerbsSayWhichArgumentIsWrong(t *testing.T) {
 		"a word to follow":  {[]string{"audit", "tail", "acme"}, "unknown command"},
 		"a word to a key":   {[]string{"audit", "key", "acme"}, "unknown command"},
 		"a verb mistyped":   {[]string{"stauts"}, "did you mean status?"},
+		"a verb of others":  {[]string{"config", "check"}, "did you mean validate?"},
 		"a group's verb":    {[]string{"group", "crate"}, "did you mean create?"},
 	} {
 		t.Run(name, func(t *testing.T) { run(t, tt.args...).want(t, exitUsage, tt.says) })

@@ -24,10 +24,12 @@ func (p *program) configCommand() *cobra.Command {
 
 func (p *program) configValidateCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:     "validate",
-		Short:   "Say every fault of the configuration at once",
-		Example: "  embedseal config validate --config configs/production.yaml",
-		Args:    cobra.NoArgs,
+		Use: "validate",
+		// The words that others have for it.
+		SuggestFor: []string{"check", "test", "lint", "verify"},
+		Short:      "Say every fault of the configuration at once",
+		Example:    "  embedseal config validate --config configs/production.yaml",
+		Args:       cobra.NoArgs,
 	}
 	load := p.settings(c)
 	c.RunE = func(*cobra.Command, []string) error {

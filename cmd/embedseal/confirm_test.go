@@ -29,7 +29,7 @@ func destructive() map[string]struct {
 		"key disable":     {[]string{"k"}, []string{"Tokens that the embed secret " + exampleID + " (web shop) sealed stop working at once, until it is enabled again."}, "POST /admin/v1/groups/default/keys/k/disable"},
 		"key reveal":      {[]string{"k"}, []string{"The value of the embed secret " + exampleID + " (web shop) of the group default will stand on this terminal"}, "POST /admin/v1/groups/default/keys/k/reveal"},
 		"key export":      {[]string{"k"}, []string{"will stand on this terminal, and that it was shown will stand in the audit log."}, "GET /admin/v1/groups/default/keys/k/jwk"},
-		"token revoke":    {[]string{"t"}, []string{"The API token " + tokenID + " (web shop) of the group default will be revoked; it was last used in the hour of 2026-02-01T09:00:00Z", "This cannot be undone."}, "DELETE /admin/v1/groups/default/tokens/t"},
+		"token revoke":    {[]string{"t"}, []string{"The API token " + tokenID + " (web shop) of the group default will be revoked; it was last used in the hour from 2026-02-01T09:00:00Z", "This cannot be undone."}, "DELETE /admin/v1/groups/default/tokens/t"},
 		"revoke token":    {[]string{fingerprintID}, []string{"In the group default, the token of the fingerprint " + fingerprintID + " is refused from the next request on. This cannot be undone."}, revokes},
 		"revoke customer": {[]string{"a b\u202e"}, []string{`In the group default, every token of the customer "a b\u202e" that was issued until now is refused from the next request on. This cannot be undone.`}, revokes},
 		"revoke embed":    {[]string{"abcde", "--before", "2026-01-31T10:00:00Z"}, []string{"every token for the embed abcde that was issued up to 2026-01-31T10:00:00Z is refused"}, revokes},

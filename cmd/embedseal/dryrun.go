@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"embedseal/configs"
 	"embedseal/domain/secret"
 )
 
@@ -25,17 +26,17 @@ type dryRunAnswer struct {
 var errNoDryRun = errors.New("the server does not know dry runs, and made a token; it is not shown")
 
 // tryOut asks for a dry run, and shows what comes of it.
-func (p *program) tryOut(ctx context.Context, server string, apiToken secret.Text, body []byte) error {
-	answer, data, err := ask(ctx, server, mintPath+"?dry_run=1", apiToken, body)
+func (p *program) tryOut(ctx context.Context, cfg configs.Config, apiToken secret.Text, body []byte) error {
+	answer, data, err := ask(ctx, cfg.Client.Server, mintPath+"?dry_run=1", apiToken, body)
 	if err != nil {
 		return err
 	}
 	if answer.Success != 1 {
-		return p.showMinted(answer)
+		return p.showMinted(answer, cfg)
 	}
 	var tried dryRunAnswer
 	if err := json.Unmarshal(data, &tried); err != nil || !tried.DryRun {
-		return fmt.Errorf("ask %s: %w", server, errNoDryRun)
+		return fmt.Errorf("ask %s: %w", cfg.Client.Server, errNoDryRun)
 	}
 	return p.showDryRun(tried)
 }

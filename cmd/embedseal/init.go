@@ -148,11 +148,8 @@ func ensureStore(ctx context.Context, cfg configs.Config, dir datadir.Dir) error
 		}
 		return createStore(ctx, cfg.Store, dir, master)
 	}
-	for _, other := range []string{storeBbolt, storeFile} {
-		if other != cfg.Store && dir.Has(storeName(other)) {
-			return fmt.Errorf("%w: %s holds a %s store already; use --store %s, or another --data-dir",
-				ports.ErrExists, dir, other, other)
-		}
+	if other := otherStore(cfg.Store, dir); other != "" {
+		return fmt.Errorf("%w: %s holds a %s store already; use --store %s, or another --data-dir", ports.ErrExists, dir, other, other)
 	}
 	if !inDataDir(cfg.Store) {
 		return nil
@@ -223,6 +220,13 @@ func (p *program) showInit(cfg configs.Config, made initialised) error {
 	if file == "" {
 		file = "FILE-WITH-THE-API-TOKEN"
 	}
+	p.say("")
+	p.say("Start the server:")
+	p.say("")
+	p.say("  %s", p.serveLine(cfg))
+	p.say("")
+	p.say("and while it runs, in another terminal, mint a token:")
+	p.say("")
 	p.mintHint(cfg.HTTP.Listen, `"$(cat `+shellQuote(file)+`)"`)
 	if !inTransit {
 		p.inspectHint(made.KeyValue)
@@ -230,12 +234,24 @@ func (p *program) showInit(cfg configs.Config, made initialised) error {
 	return p.printed.failure()
 }
 
+// serveLine is the command that serves what init has made: where that was chosen by
+// flags, serve needs them too.
+func (p *program) serveLine(cfg configs.Config) string {
+	line := shellQuote(p.self) + " serve"
+	if p.configFile != "" {
+		line += " --config " + shellQuote(p.configFile)
+	}
+	for _, s := range cfg.Settings() {
+		if flag, chosen := strings.CutPrefix(s.Source, "flag "); chosen {
+			line += " " + flag + " " + shellQuote(s.Value)
+		}
+	}
+	return line
+}
+
 // mintHint is a command to paste. The token is read from its file, so that it
 // gets into no shell's history.
 func (p *program) mintHint(listen, token string) {
-	p.say("")
-	p.say("With the server running (embedseal serve), mint a token:")
-	p.say("")
 	p.say("  curl -sS -X POST 'http://%s/api/generate_jwt/' \\", reachable(listen))
 	p.say("    -H 'Content-Type: application/json' -H 'Explo-Authorization: Token '%s \\", token)
 	p.say(`    -d '{"provided_id": "customer_1", "embed_id": "abcde", "expiration": "PT1H"}' | tee answer.json`)
@@ -264,7 +280,7 @@ func reachable(listen string) string {
 
 // shellQuote makes one word of s for a shell.
 func shellQuote(s string) string {
-	plain := strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-") == ""
+	plain := strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:-") == ""
 	if plain && s != "" {
 		return s
 	}

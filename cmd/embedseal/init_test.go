@@ -230,6 +230,28 @@ func TestSeveralInitsAtOnceMakeOneStore(t *testing.T) {
 	}
 }
 
+func TestWhatInitSaysToPasteServesWhatItMade(t *testing.T) {
+	root := t.TempDir()
+	for _, test := range []struct {
+		args []string
+		line string
+	}{
+		{[]string{"--data-dir", root + "/a b", "--store", "file", "--listen", "127.0.0.1:9999"}, "--store file --data-dir '" + root + "/a b' --listen 127.0.0.1:9999"},
+		{[]string{"--data-dir", root + "/b"}, "--data-dir " + root + "/b"},
+	} {
+		for range 2 { // the second finds it, and says the same
+			o := run(t, append([]string{"init"}, test.args...)...).want(t, exitOK)
+			if !strings.Contains(o.stdout, "\n  embedseal serve "+test.line+"\n") {
+				t.Errorf("it does not say how to serve:\n%s", o.stdout)
+			}
+		}
+	}
+	file := write(t, root+"/config.yaml", "data_dir: "+root+"/c\n")
+	if o := run(t, "init", "--config", file).want(t, exitOK); !strings.Contains(o.stdout, "\n  embedseal serve --config "+file+"\n") {
+		t.Errorf("it does not say how to serve:\n%s", o.stdout)
+	}
+}
+
 // mints proves that the store serves, and that its token mints with that key.
 func mints(t *testing.T, dir, store, apiToken, keyID string) {
 	t.Helper()

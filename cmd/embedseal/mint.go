@@ -88,16 +88,27 @@ func (p *program) mintCommand() *cobra.Command {
 				return p.mintBatch(c.Context(), cfg.Client.Server, apiToken, body, batchFile)
 			}
 			if dry {
-				return p.tryOut(c.Context(), cfg.Client.Server, apiToken, body)
+				return p.tryOut(c.Context(), cfg, apiToken, body)
 			}
 			var answer mintAnswer
 			if answer, _, err = ask(c.Context(), cfg.Client.Server, mintPath, apiToken, body); err != nil {
 				return err
 			}
-			return p.showMinted(answer)
+			return p.showMinted(answer, cfg)
 		})
 	}
 	return c
+}
+
+// clientTokenFrom is where [clientToken] has it from, for people.
+func clientTokenFrom(cfg configs.Config) string {
+	switch {
+	case cfg.Client.APIToken.IsZero():
+		return "in " + datadir.At(cfg.DataDir).Path(datadir.APIToken)
+	case cfg.Client.APITokenFile != "":
+		return "in " + cfg.Client.APITokenFile
+	}
+	return "of the setting api_token"
 }
 
 // clientToken is the configured API token, or the one init left.
@@ -114,7 +125,7 @@ func clientToken(cfg configs.Config) (secret.Text, error) {
 	return text, err
 }
 
-func (p *program) showMinted(a mintAnswer) error {
+func (p *program) showMinted(a mintAnswer, cfg configs.Config) error {
 	if a.Success == 1 {
 		if p.output == "json" {
 			return p.printJSON(a)
@@ -125,7 +136,7 @@ func (p *program) showMinted(a mintAnswer) error {
 		}
 		return nil
 	}
-	refused := &failed{code: exitRefused, err: errors.New(a.explain())}
+	refused := &failed{code: exitRefused, err: errors.New(a.explain(cfg))}
 	if p.output != "json" {
 		return refused
 	}
@@ -160,8 +171,18 @@ func (f answerFault) String() string {
 	return fmt.Sprintf("%s: %s (%s)%s", f.Field, f.Detail, f.Code, flagFor(f.Field))
 }
 
-func (a mintAnswer) explain() string {
-	text := fmt.Sprintf("the server refused: %d %s: %s", a.Status, a.Code, a.Detail)
+// explain is for whoever is at the command line, who sent no header and asked for no
+// path: there it says what they gave instead.
+func (a mintAnswer) explain(cfg configs.Config) string {
+	detail := a.Detail
+	switch a.Code {
+	case "unauthenticated":
+		detail = "the API token " + clientTokenFrom(cfg) + " is not good at " + cfg.Client.Server +
+			": it is of another server, was revoked, has expired, or may not be used from this address"
+	case "not_found":
+		detail = cfg.Client.Server + " is not the public listener; check --server"
+	}
+	text := fmt.Sprintf("the server refused: %d %s: %s", a.Status, shown(a.Code), shown(detail))
 	for _, f := range a.Errors {
 		text += "\n  " + f.String()
 	}

@@ -283,6 +283,31 @@ func TestMintTakesItsTokenFromWhereItIsTold(t *testing.T) {
 	}
 }
 
+func TestWhoeverIsRefusedIsToldWhichTokenAndWhichServer(t *testing.T) {
+	dir, other := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "other")
+	initialise(t, dir, storeFile)
+	stranger := initialise(t, other, storeFile)
+	operator := write(t, filepath.Join(t.TempDir(), "operator"), strings.Repeat("o", 32))
+	admin, ops := "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
+	s := serve(t, "--data-dir", dir, "--store", "file", "--admin-listen", admin, "--ops-listen", ops)
+	mint := []string{"mint", "--provided-id", "c", "--embed-id", "e"}
+	server, file := "http://"+s.address, filepath.Join(other, "api-token")
+	for _, args := range [][]string{mint, append(mint, "--dry-run"), {"verify", vector12}} {
+		run(t, append(args, "--server", server, "--data-dir", other)...).
+			want(t, exitRefused, "401 unauthenticated: the API token in "+file+" is not good at "+server+": ")
+		run(t, append(args, "--server", server, "--api-token-file", file)...).want(t, exitRefused, "the API token in "+file+" is")
+		world{environ: []string{"EMBEDSEAL_API_TOKEN=" + stranger.APIToken}}.run(t, append(args, "--server", server)...).
+			want(t, exitRefused, "the API token of the setting api_token is")
+		run(t, append(args, "--server", "http://"+admin, "--data-dir", dir)...).
+			want(t, exitRefused, "http://"+admin+" is not the public listener; check --server")
+	}
+	run(t, "verify", vector12, "--server", "http://"+ops, "--data-dir", dir).want(t, exitRefused, "check --server")
+	run(t, "group", "list", "--admin-server", "http://"+admin, "--operator-token-file", operator).
+		want(t, exitRefused, "401 unauthenticated: the token in "+operator+" is not good there")
+	world{environ: []string{"EMBEDSEAL_OPERATOR_TOKEN=" + strings.Repeat("o", 32)}}.run(t, "group", "list", "--admin-server", "http://"+admin).
+		want(t, exitRefused, "the token of the setting operator_token is not good there")
+}
+
 func TestMintSaysWhatIsWrongWithTheServer(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	initialise(t, dir, storeBbolt)

@@ -69,6 +69,9 @@ func (r revocation) make(ctx context.Context, a admin, of target) error {
 	body["kind"], body[of.member] = of.kind, of.value
 	issued := ""
 	if before, _ := body["before"].(string); before != "" {
+		if _, err := time.Parse(time.RFC3339, before); err != nil {
+			return usage(fmt.Errorf("--before %.40q is no time such as 2026-01-31T10:00:00Z (RFC 3339)", before))
+		}
 		issued = " that was issued up to " + shown(before)
 	} else if of.kind != "token" {
 		issued = " that was issued until now"
@@ -124,7 +127,7 @@ func (p *program) tokenToRevoke(ctx context.Context, args []string, tokenFile st
 		return target{}, usage(errors.New("which token? Give its fingerprint, or the token with --token-file"))
 	case len(args) == 1:
 		if _, err := token.ParseFingerprint(args[0]); err != nil {
-			return target{}, usage(fmt.Errorf("the argument is no fingerprint: %w; a token itself is given with --token-file", err))
+			return target{}, usage(fmt.Errorf("the argument is no fingerprint: %w; a token itself is given with --token-file, and an API token is revoked with: embedseal token revoke ID", err))
 		}
 		return target{"token", "subject", args[0], "the token of the fingerprint " + args[0]}, nil
 	}

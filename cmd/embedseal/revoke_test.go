@@ -246,3 +246,19 @@ func TestWhatOneServerRevokesTheOtherRefusesWithinFreshFor(t *testing.T) {
 		}
 	}
 }
+
+func TestTheVerbsThatRevokePointToOneAnother(t *testing.T) {
+	f := newFakeAdmin(t, ofPath(examples(t)))
+	for _, wrong := range []string{vector12, strings.Repeat("ab", 32)} {
+		o := run(t, "token", "revoke", wrong, "--yes", "--data-dir", f.dir).want(t, exitUsage, "an embed token is taken back with: embedseal revoke token\n")
+		if strings.Contains(o.stderr, wrong) {
+			t.Errorf("the token is shown: %s", o.stderr)
+		}
+	}
+	run(t, "revoke", "token", "5f3a9c0d1e2b4a67", "--yes", "--data-dir", f.dir).want(t, exitUsage, "an API token is revoked with: embedseal token revoke ID\n")
+	run(t, "revoke", "customer", "c", "--before", "2026-11-26", "--yes", "--data-dir", f.dir).
+		want(t, exitUsage, `--before "2026-11-26" is no time such as 2026-01-31T10:00:00Z (RFC 3339)`)
+	if asked := f.questions(); len(asked) != 0 {
+		t.Errorf("asked %+v", asked)
+	}
+}

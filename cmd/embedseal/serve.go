@@ -317,6 +317,9 @@ func (p *program) announce(ctx context.Context, cfg configs.Config, dev bool, b 
 		return err
 	}
 	if p.output != "json" {
+		p.say("")
+		p.say("Mint a token:")
+		p.say("")
 		p.mintHint(addr, text.Reveal())
 		p.inspectHint(made.KeyValue)
 		p.adminHint(socket)

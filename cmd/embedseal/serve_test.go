@@ -170,8 +170,8 @@ func TestServeSaysInOneLineWhyItCannot(t *testing.T) {
 	}{
 		{"a taken port", []string{"--data-dir", free, "--listen", taken}, exitAddress, []string{taken, "--listen"}},
 		{"no store", []string{"--data-dir", filepath.Join(root, "none")}, exitStore, []string{"embedseal init --data-dir " + filepath.Join(root, "none") + " --store bbolt"}},
-		{"no store of files", []string{"--data-dir", free, "--store", "file"}, exitStore, []string{"no file store in " + free, "embedseal init"}},
-		{"a held database", []string{"--data-dir", held[storeBbolt]}, exitStore, []string{filepath.Join(held[storeBbolt], "store.db"), "held by another process"}},
+		{"no store of files", []string{"--data-dir", free, "--store", "file"}, exitStore, []string{free + " holds a bbolt store, and none of file; use --store bbolt"}},
+		{"a held database", []string{"--data-dir", held[storeBbolt]}, exitStore, []string{filepath.Join(held[storeBbolt], "store.db"), "held by another process", "(process ", ", embedseal)"}},
 		{"a held directory", []string{"--data-dir", held[storeFile], "--store", "file"}, exitStore, []string{filepath.Join(held[storeFile], "store"), "held by another process"}},
 		{"a file for a directory", []string{"--data-dir", plain}, exitStore, []string{plain}},
 		{"a directory below a file", []string{"--data-dir", filepath.Join(plain, "below")}, exitStore, []string{filepath.Join(plain, "below")}},

@@ -14,6 +14,7 @@ import (
 	"embedseal/adapters/datadir"
 	"embedseal/adapters/entropy"
 	"embedseal/adapters/file"
+	"embedseal/adapters/host"
 	"embedseal/adapters/jose"
 	"embedseal/adapters/metrics"
 	"embedseal/adapters/vault"
@@ -67,6 +68,10 @@ func openStores(ctx context.Context, cfg configs.Config, m *metrics.Registry) (s
 		if !errors.Is(err, fs.ErrNotExist) {
 			return stores{}, nil, unusable(err)
 		}
+		if other := otherStore(cfg.Store, dir); other != "" {
+			return stores{}, nil, fmt.Errorf("%w: %s holds a %s store, and none of %s; use --store %s, or another --data-dir",
+				ports.ErrNotFound, dir, other, cfg.Store, other)
+		}
 		return stores{}, nil, fmt.Errorf("%w: no %s store in %s; make one with: embedseal init --data-dir %s --store %s",
 			ports.ErrNotFound, cfg.Store, dir, dir, cfg.Store)
 	}
@@ -76,7 +81,7 @@ func openStores(ctx context.Context, cfg configs.Config, m *metrics.Registry) (s
 	}
 	s, release, err := openSealed(ctx, cfg.Store, dir, master)
 	if err != nil {
-		return stores{}, nil, unusable(err)
+		return stores{}, nil, unusable(heldBy(err, cfg.Store, dir))
 	}
 	s = measured(s, m)
 	local := cache.NewLocal(s.Keys, s.Groups)
@@ -175,6 +180,33 @@ func createStore(ctx context.Context, store string, dir datadir.Dir, master secr
 		}
 	}
 	return err
+}
+
+// otherStore is the type of the store that a data directory holds instead of this
+// one; empty when it holds none.
+func otherStore(store string, dir datadir.Dir) string {
+	for _, other := range []string{storeBbolt, storeFile} {
+		if other != store && dir.Has(storeName(other)) {
+			return other
+		}
+	}
+	return ""
+}
+
+// heldBy adds which process holds the store, where the kernel tells. The store file
+// knows it, and says so itself.
+func heldBy(err error, store string, dir datadir.Dir) error {
+	if store != storeBbolt || !errors.Is(err, ports.ErrHeld) {
+		return err
+	}
+	h, known := host.HolderOf(dir.Path(datadir.BoltStore))
+	switch {
+	case !known:
+		return err
+	case h.Name == "":
+		return fmt.Errorf("%w (process %d)", err, h.PID)
+	}
+	return fmt.Errorf("%w (process %d, %s)", err, h.PID, h.Name)
 }
 
 func storeName(store string) string {

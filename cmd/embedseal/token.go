@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"embedseal/domain/token"
 )
 
 // tokenText is the member of an answer that is shown once.
@@ -139,6 +141,16 @@ func (p *program) tokenRefreshCommand() *cobra.Command {
 	})
 }
 
+// noEmbedToken tells whoever means an embed token, by itself or by its fingerprint,
+// which verb takes that back. It does not repeat what was given.
+func noEmbedToken(id string) error {
+	_, notFingerprint := token.ParseFingerprint(id)
+	if notFingerprint != nil && strings.Count(id, ".") < 4 {
+		return nil
+	}
+	return usage(errors.New("the argument is an embed token or the fingerprint of one, and not the ID of an API token; an embed token is taken back with: embedseal revoke token"))
+}
+
 func (p *program) tokenRevokeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "revoke ID", Short: "Take an API token back for ever",
@@ -149,6 +161,9 @@ func (p *program) tokenRevokeCommand() *cobra.Command {
 	}
 	group, match, sure := groupFlag(c), matchFlag(c), p.confirmation(c)
 	return p.administer(c, func(ctx context.Context, a admin, args []string) error {
+		if err := noEmbedToken(args[0]); err != nil {
+			return err
+		}
 		if err := errors.Join(addressable("group", *group), addressable("token", args[0]), sure.possible("revoking an API token cannot be undone")); err != nil {
 			return err
 		}
@@ -160,7 +175,7 @@ func (p *program) tokenRevokeCommand() *cobra.Command {
 			}
 			used := "it was never used"
 			if v.LastUsedAt != nil {
-				used = "it was last used in the hour of " + moment(v.LastUsedAt, time.Now())
+				used = "it was last used " + hour(v.LastUsedAt)
 			}
 			if err := sure.ask(ctx, fmt.Sprintf("The API token %s (%s) of the group %s will be revoked; %s.\nWhoever uses it is refused from the next request on. This cannot be undone.",
 				shown(v.ID), cell(v.Name), shown(*group), used)); err != nil {

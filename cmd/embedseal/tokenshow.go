@@ -55,7 +55,7 @@ func (p *program) tokenListCommand() *cobra.Command {
 				}
 				return []string{
 					v.ID, v.Name, joined(v.Scopes), instant(v.CreatedAt), moment(v.ExpiresAt, now),
-					moment(v.LastUsedAt, now), orNone(v.Networks, "any"), restricted,
+					hour(v.LastUsedAt), orNone(v.Networks, "any"), restricted,
 				}
 			},
 		})
@@ -68,14 +68,12 @@ func (p *program) showToken(body []byte, tag string) error {
 
 func (p *program) sayToken(v tokenView, tag string) error {
 	now := time.Now()
-	expires, used, restriction := moment(v.ExpiresAt, now), moment(v.LastUsedAt, now), "none beyond the group's policy"
+	expires, used, restriction := moment(v.ExpiresAt, now), hour(v.LastUsedAt), "none beyond the group's policy"
 	if expires == "" {
 		expires = "never"
 	}
 	if used == "" {
 		used = "never"
-	} else {
-		used = "in the hour from " + used
 	}
 	if v.Restriction != nil {
 		restriction = v.Restriction.String()

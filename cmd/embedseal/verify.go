@@ -11,6 +11,7 @@ import (
 
 	"embedseal/app"
 	"embedseal/configs"
+	"embedseal/domain/jwe"
 	"embedseal/domain/key"
 	"embedseal/domain/token"
 	"embedseal/domain/verdict"
@@ -118,7 +119,7 @@ func (p *program) verifyThere(ctx context.Context, cfg configs.Config, request v
 		return err
 	}
 	if answer.Success != 1 {
-		return p.showMinted(answer)
+		return p.showMinted(answer, cfg)
 	}
 	var good goodToken
 	var bad badToken
@@ -131,7 +132,7 @@ func (p *program) verifyThere(ctx context.Context, cfg configs.Config, request v
 	if err := json.Unmarshal(data, &bad); err != nil || bad.Reason == "" {
 		return fmt.Errorf("%s says neither that the token is good nor why not; check --server", cfg.Client.Server)
 	}
-	return p.showBad(bad)
+	return p.showBad(bad, request)
 }
 
 // verifyHere does what inspect does, and answers like the server.
@@ -143,7 +144,7 @@ func (p *program) verifyHere(ctx context.Context, cfg configs.Config, request ve
 	found := newInspector(cfg.ChartClaim, app.Leeway(cfg.Leeway)).Inspect(ctx, request.JWT, secret, presented)
 	switch {
 	case found.Reason != "":
-		return p.showBad(badToken{Success: 1, Reason: found.Reason, Problem: found.Problem.Error()})
+		return p.showBad(badToken{Success: 1, Reason: found.Reason, Problem: inWords(found, request)}, request)
 	case found.Problem != nil:
 		return found.Problem
 	}
@@ -157,7 +158,11 @@ func (p *program) verifyHere(ctx context.Context, cfg configs.Config, request ve
 	if !claims.IssuedAt.IsZero() {
 		good.IssuedAt = given(claims.IssuedAt.Format(time.RFC3339))
 	}
-	return p.showGood(good, "The embed secret")
+	if err := p.showGood(good, "The embed secret"); err != nil || p.output == "json" {
+		return err
+	}
+	p.say("Not asked    whether it was revoked, its key disabled, or the group's policy changed: only the server knows")
+	return nil
 }
 
 func given(s string) *string {
@@ -195,7 +200,7 @@ func (p *program) showGood(good goodToken, whose string) error {
 	return nil
 }
 
-func (p *program) showBad(bad badToken) error {
+func (p *program) showBad(bad badToken, request verifyRequest) error {
 	said := &failed{code: exitRefused, err: fmt.Errorf("%w: the token is not good: %s", errSaid, bad.Reason)}
 	if p.output == "json" {
 		if err := p.printJSON(bad); err != nil {
@@ -203,16 +208,57 @@ func (p *program) showBad(bad badToken) error {
 		}
 		return said
 	}
-	p.say("Not good     %s: %s", shown(string(bad.Reason)), meaning(bad))
+	problem := bad.Problem
+	if problem == "" {
+		problem = meaning(bad.Reason, request)
+	}
+	p.say("Not good     %s: %s", shown(string(bad.Reason)), problem)
 	return said
 }
 
-// meaning is the reason in a sentence.
-func meaning(bad badToken) string {
-	if bad.Problem != "" {
-		return bad.Problem
+// inWords is the problem of a token that was opened here: what the reason means, and
+// what only the token itself tells.
+func inWords(found app.Inspection, request verifyRequest) string {
+	claims := found.Claims
+	switch found.Reason {
+	case verdict.Malformed:
+		if _, detail, of := strings.Cut(found.Problem.Error(), token.ErrClaims.Error()+": "); of {
+			return "its claims cannot be read: " + detail
+		}
+		return "this is not the text of a token: " + strings.TrimPrefix(found.Problem.Error(), jwe.ErrMalformed.Error()+": ")
+	case verdict.BadTag:
+		return "it was not sealed with this secret, or was changed since"
+	case verdict.Expired:
+		return fmt.Sprintf("its time was over at %s, %s ago", instant(claims.ExpiresAt), (-found.Left).Truncate(time.Second))
+	case verdict.NotYetValid:
+		return meaning(found.Reason, request) + "; embedseal inspect shows its iat and nbf"
+	case verdict.OriginMismatch:
+		return "it is for the origin " + claims.Origin.String() + ", and " + presentedAs(request.Origin) + " was presented"
+	case verdict.EmbedMismatch:
+		return "it is for the embed " + shown(claims.Embed) + ", and " + presentedAs(request.Embed) + " was presented"
+	case verdict.ChartMismatch:
+		what := "the chart " + shown(claims.Chart)
+		if claims.Chart == "" {
+			what = "the whole dashboard"
+		}
+		return "it is for " + what + ", and the chart " + presentedAs(request.Chart) + " was presented"
+	case verdict.UnknownKey, verdict.KeyDisabled, verdict.Policy, verdict.Revoked: // only a server finds these
 	}
-	switch bad.Reason {
+	return meaning(found.Reason, request)
+}
+
+// presentedAs is what was presented, for people.
+func presentedAs(value *string) string {
+	if value == nil {
+		return "nothing"
+	}
+	return shown(*value)
+}
+
+// meaning is the reason in a sentence, as far as a server tells it: what is in a
+// token that is not good, it does not.
+func meaning(reason verdict.Reason, request verifyRequest) string {
+	switch reason {
 	case verdict.Malformed:
 		return "this is not the text of a token, or its claims cannot be read; embedseal inspect says more"
 	case verdict.UnknownKey:
@@ -222,15 +268,19 @@ func meaning(bad badToken) string {
 	case verdict.BadTag:
 		return "it was not sealed with that key, or was changed since"
 	case verdict.Expired:
-		return "its time is over"
+		return "its time is over; since when, only the embed secret tells: --secret-file"
 	case verdict.NotYetValid:
 		return "its time has not come"
 	case verdict.Policy:
 		return "it would live longer than the group allows, or than its retiring key is needed"
 	case verdict.Revoked:
 		return "it was taken back"
-	case verdict.OriginMismatch, verdict.EmbedMismatch, verdict.ChartMismatch:
-		return "it is for another use than the one that was presented"
+	case verdict.OriginMismatch:
+		return "it is for another origin than " + presentedAs(request.Origin)
+	case verdict.EmbedMismatch:
+		return "it is for another embed than " + presentedAs(request.Embed)
+	case verdict.ChartMismatch:
+		return "it is for another chart than " + presentedAs(request.Chart) + ", or for the whole dashboard"
 	}
 	return "see docs/errors.md"
 }
