@@ -81,11 +81,11 @@ func vaultAuthKeys() []Key {
 		row("vault.token", "", opaque("a token of Vault"), func(c *Config) *secret.Text { return &c.Vault.Auth.Token },
 			"The token of the auth method token."),
 		row("vault.token_file", "", secretFile(), func(c *Config) *string { return &c.Vault.Auth.TokenFile },
-			"A file with that token, which must exist. It is read again on every log-in."),
+			"A file with the token of the auth method token, which must exist. It is read again on every log-in."),
 		row("vault.secret_id", "", opaque("a secret id"), func(c *Config) *secret.Text { return &c.Vault.Auth.SecretID },
 			"The secret id of approle."),
 		row("vault.secret_id_file", "", secretFile(), func(c *Config) *string { return &c.Vault.Auth.SecretIDFile },
-			"A file with that secret id, which must exist. It is read again on every log-in."),
+			"A file with the secret id of approle, which must exist. It is read again on every log-in."),
 		row("vault.jwt_file", "", path(), func(c *Config) *string { return &c.Vault.Auth.JWTFile },
 			"The service account's token for kubernetes; empty means where Kubernetes puts it. It is read again on every log-in."),
 		row("vault.sink_file", "", path(), func(c *Config) *string { return &c.Vault.Auth.SinkFile },
@@ -150,7 +150,7 @@ func adminKeys() []Key {
 		row("admin.operator_token", "", operatorToken(), func(c *Config) *secret.Text { return &c.Admin.OperatorToken },
 			"What an operator presents over TCP; without one only API tokens are taken there, each in its own group."),
 		row("admin.operator_token_file", "", secretFile(), func(c *Config) *string { return &c.Admin.OperatorTokenFile },
-			"A file with that token, which must exist."),
+			"A file with the operator token, which must exist."),
 		row("admin.operator_reveal", "off", onOff(), func(c *Config) *bool { return &c.Admin.OperatorReveal },
 			"Whether the operator token may see the values of embed secrets."),
 	}
@@ -197,21 +197,21 @@ func recordKeys() []Key {
 func clientKeys() []Key {
 	return []Key{
 		row("server", "http://127.0.0.1:8080", baseURL(), func(c *Config) *string { return &c.Client.Server },
-			"The server that mint asks."),
+			"The public listener that mint and verify ask."),
 		row("api_token", "", secretText("an API token", func(text string) error {
 			if _, err := apitoken.Parse(text); err != nil {
 				return fmt.Errorf("is a %w", err)
 			}
 			return nil
 		}), func(c *Config) *secret.Text { return &c.Client.APIToken },
-			"The API token that mint presents."),
+			"The API token that mint and verify present; it decides the group."),
 		row("api_token_file", "", secretFile(), func(c *Config) *string { return &c.Client.APITokenFile },
-			"A file with the API token, which must exist; empty means the one that init left in the data directory."),
+			"A file with the API token of mint and verify, which must exist; empty means the one that init left in the data directory."),
 		row("admin_server", "", optional(baseURL()), func(c *Config) *string { return &c.Client.AdminServer },
-			"The administration listener (TCP) that the verbs which administer a server ask; empty means its socket."),
+			"The administration listener (TCP) of the server to administer; empty means its socket."),
 		row("operator_token", "", operatorToken(), func(c *Config) *secret.Text { return &c.Client.OperatorToken },
-			"What they present there: the operator token, or an API token for its own group."),
+			"What is presented to admin_server: the operator token, or an API token for its own group."),
 		row("operator_token_file", "", secretFile(), func(c *Config) *string { return &c.Client.OperatorTokenFile },
-			"A file with that token, which must exist."),
+			"A file with what is presented to admin_server, the operator token or an API token, which must exist."),
 	}
 }

@@ -45,8 +45,16 @@ func (p *program) demoCommand() *cobra.Command {
 		Example: "  embedseal demo\n  embedseal demo --listen 127.0.0.1:9000",
 	}
 	c.Flags().StringVar(&listen, "listen", demoListen, "address of the page, on loopback (IPv4); the other servers take free ports")
+	// In the place of the flag that every verb has.
+	c.Flags().String("config", "", "")
+	_ = c.Flags().MarkHidden("config") // there is that flag
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return verb(func() error { return p.demonstrate(c.Context(), listen) })
+		return verb(func() error {
+			if c.Flags().Changed("config") {
+				return usage(errors.New("the demo reads no configuration: leave out --config"))
+			}
+			return p.demonstrate(c.Context(), listen)
+		})
 	}
 	return c
 }

@@ -45,7 +45,8 @@ func (p *program) inspectCommand() *cobra.Command {
 		Short: "Take an embed token apart, offline, and say what is wrong with it",
 		Long: "inspect reads a token (argument, --token-file, or standard input) and shows its header. With the embed\n" +
 			"secret's value (--secret-file) it opens the token too and shows the claims. Nothing is asked of a server.\n" +
-			"A token may come as the whole JSON answer of the mint endpoint.",
+			"A token may come as the whole JSON answer of the mint endpoint. As an argument it can be read by every user of\n" +
+			"this machine while the command runs: where that matters, use a file or standard input.",
 		Example: "  embedseal mint --provided-id c1 --embed-id abcde | embedseal inspect --secret-file key-value.txt",
 		Args:    cobra.MaximumNArgs(1),
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // program is one run of the command. A test runs it as main does.
@@ -74,7 +75,8 @@ func (p *program) root() *cobra.Command {
 		},
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.SetFlagErrorFunc(wrongFlag)
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", helpWidth)))
 	root.PersistentFlags().StringVar(&p.output, "output", "text", "what is printed: text for people, json for programs")
 	closed(root, "output", "text", "json")
 	root.PersistentFlags().StringVar(&p.configFile, "config", "", "configuration file (YAML); also EMBEDSEAL_CONFIG")
@@ -84,6 +86,19 @@ func (p *program) root() *cobra.Command {
 	root.Args = known
 	sayArguments(root)
 	return root
+}
+
+// helpWidth is how wide the list of flags is in a help text, in columns.
+const helpWidth = 100
+
+// wrongFlag is a flag that is unknown, or has no such value. The verbs of a caller
+// have no --group, which others have.
+func wrongFlag(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedName() == "group" && c.Flags().Lookup("api-token-file") != nil {
+		err = fmt.Errorf("%w; the API token decides the group: see --api-token-file", err)
+	}
+	return usage(err)
 }
 
 // known refuses a word that is no verb, and says which one is near.

@@ -161,7 +161,11 @@ func verbs() map[string]*cobra.Command {
 // flagsOf is every flag that a command has of its own.
 func flagsOf(c *cobra.Command) []*pflag.Flag {
 	var flags []*pflag.Flag
-	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f) })
+	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			flags = append(flags, f)
+		}
+	})
 	return flags
 }
 
@@ -218,8 +222,14 @@ func TestHelpNamesEveryFlagAndItsDefault(t *testing.T) {
 				if !strings.Contains(o.stdout, "--"+f.Name) {
 					t.Errorf("--%s is not there", f.Name)
 				}
-				if f.Usage == "" || !strings.Contains(o.stdout, f.Usage) {
+				if f.Usage == "" || !strings.Contains(words(o.stdout), words(f.Usage)) {
 					t.Errorf("--%s is not explained", f.Name)
+				}
+			}
+			_, flags, _ := strings.Cut(o.stdout, "\nFlags:\n")
+			for line := range strings.SplitSeq(flags, "\n") {
+				if len(line) > helpWidth {
+					t.Errorf("wider than %d columns: %s", helpWidth, line)
 				}
 			}
 		})
@@ -235,6 +245,26 @@ func TestHelpNamesEveryFlagAndItsDefault(t *testing.T) {
 			t.Errorf("--help does not explain exit code %s", code)
 		}
 	}
+}
+
+// words is a text on one line.
+func words(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+func TestTheVerbsOfACallerSayThatTheAPITokenDecidesTheGroup(t *testing.T) {
+	for _, verb := range []string{"mint", "verify"} {
+		run(t, verb, "--group", "acme").want(t, exitUsage, "unknown flag: --group; the API token decides the group: see --api-token-file\n")
+	}
+	if o := run(t, "serve", "--group", "acme").want(t, exitUsage, "unknown flag: --group\n"); strings.Contains(o.stderr, "API token") {
+		t.Errorf("said %q", o.stderr)
+	}
+}
+
+func TestTheDemoOffersNoConfiguration(t *testing.T) {
+	if o := run(t, "demo", "--help").want(t, exitOK); strings.Contains(o.stdout, "--config") {
+		t.Errorf("printed %s", o.stdout)
+	}
+	run(t, "demo", "--config", "x.yaml").want(t, exitUsage, "the demo reads no configuration: leave out --config\n")
+	run(t, "--config", "x.yaml", "demo").want(t, exitUsage, "the demo reads no configuration: leave out --config\n")
 }
 
 // full is a disk that takes nothing more.

@@ -64,7 +64,8 @@ func (p *program) verifyCommand() *cobra.Command {
 		Long: "verify asks the running server about a token (argument, --token-file, or standard input), with the API token\n" +
 			"of api_token or api_token_file, or else DATA-DIR/api-token. With the embed secret's value (--secret-file) it asks\n" +
 			"nobody; it then knows nothing of the group's policy nor of what was revoked. A token may come as the whole JSON\n" +
-			"answer of the mint endpoint.",
+			"answer of the mint endpoint. As an argument it can be read by every user of this machine while the command runs:\n" +
+			"where that matters, use a file or standard input.",
 		Example: "  embedseal verify --token-file token.txt --embed-origin https://your-domain.com\n" +
 			"  embedseal mint --provided-id c1 --embed-id abcde | embedseal verify --secret-file key-value.txt",
 		Args: cobra.MaximumNArgs(1),
