@@ -116,7 +116,7 @@ func TestOnAFullDiskNothingIsGrantedWithoutARecord(t *testing.T) {
 	t.Cleanup(func() { _ = syscall.Unmount(small, syscall.MNT_DETACH) })
 	apiToken := fixture(t, dir, storeBbolt, policy.Default())
 	log := filepath.Join(small, "audit.log")
-	p := start(t, nil, "serve", "--data-dir", dir, "--store", storeBbolt, "--listen", "127.0.0.1:0", "--audit-path", log, "--audit-max-bytes", "64KiB")
+	p := start(t, nil, "serve", "--data-dir", dir, "--store", storeBbolt, "--listen", "127.0.0.1:0", "--audit-path", log, "--audit-max-bytes", "64KiB", "--rate-limit", "off")
 	got := askFor(t, p.address(t), apiToken, 1000, false)
 	if len(got.granted) < 50 || got.refused < 50 || len(got.otherwise) > 0 {
 		t.Errorf("%d granted, %d refused, otherwise %.300q", len(got.granted), got.refused, got.otherwise)

@@ -18,6 +18,7 @@ import (
 
 	"embedseal/adapters/httpload"
 	"embedseal/adapters/vault"
+	"embedseal/configs"
 	"embedseal/domain/secret"
 )
 
@@ -89,7 +90,7 @@ func (p *program) benchCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.bench(c.Context(), cfg.Client.Server, apiToken, b)
+			return p.bench(c.Context(), cfg, apiToken, b)
 		})
 	}
 	return c
@@ -111,7 +112,8 @@ func (b *benchFlags) check(timed bool) error {
 	return nil
 }
 
-func (p *program) bench(ctx context.Context, server string, apiToken secret.Text, b benchFlags) error {
+func (p *program) bench(ctx context.Context, cfg configs.Config, apiToken secret.Text, b benchFlags) error {
+	server := cfg.Client.Server
 	address, err := url.Parse(server)
 	if err != nil {
 		return usage(fmt.Errorf("--server: %w", err))
@@ -129,7 +131,7 @@ func (p *program) bench(ctx context.Context, server string, apiToken secret.Text
 		return err
 	}
 	if first.Success != 1 {
-		return p.showMinted(first)
+		return p.showMinted(first, cfg)
 	}
 	progress := &benchProgress{p: p, terminal: isTerminal(p.stderr)}
 	result, err := httpload.Run(ctx, httpload.Config{

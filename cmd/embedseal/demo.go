@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -71,11 +70,11 @@ func (p *program) demonstrate(ctx context.Context, listen string) error {
 	if strings.Contains(host, ":") {
 		return usage(fmt.Errorf("the demo is served on IPv4 only, not on %s: frame-ancestors cannot name an IPv6 address, so that no browser would show the dashboard", listen))
 	}
-	dir, err := os.MkdirTemp("", "embedseal-demo-") // mode 0700
+	dir, remove, err := temporaryDir(demoDir)
 	if err != nil {
-		return fmt.Errorf("make a directory for the socket and the audit log: %w", err)
+		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer remove()
 	cfg, err := configs.Load(configs.Input{Environ: []string{}, Unread: unread(serverKeys()), Flags: map[string]string{
 		"store": storeMemory, "http.listen": net.JoinHostPort(host, "0"), "admin.socket": datadir.At(dir).Path(datadir.AdminSocket),
 		"audit.path": filepath.Join(dir, datadir.AuditLog), "log.level": "warn",

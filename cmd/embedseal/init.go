@@ -221,7 +221,7 @@ func (p *program) showInit(cfg configs.Config, made initialised) error {
 		file = "FILE-WITH-THE-API-TOKEN"
 	}
 	p.say("")
-	p.say("Start the server:")
+	p.say("Start the server, unless it runs:")
 	p.say("")
 	p.say("  %s", p.serveLine(cfg))
 	p.say("")

@@ -54,21 +54,22 @@ func (p *program) readInput(ctx context.Context, path, what string) (string, err
 
 // unlessDone is what read returns, or the end of ctx. A read of a terminal or a pipe
 // cannot be broken off: it is left to the end of the program, which comes then.
-func unlessDone(ctx context.Context, read func() (string, error)) (string, error) {
+func unlessDone[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	type result struct {
-		text string
-		err  error
+		content T
+		err     error
 	}
 	done := make(chan result, 1)
 	go func() {
-		text, err := read()
-		done <- result{text, err}
+		content, err := read()
+		done <- result{content, err}
 	}()
 	select {
 	case r := <-done:
-		return r.text, r.err
+		return r.content, r.err
 	case <-ctx.Done():
-		return "", fmt.Errorf("ended while it waited for input: %w", context.Cause(ctx))
+		var none T
+		return none, fmt.Errorf("ended while it waited for input: %w", context.Cause(ctx))
 	}
 }
 

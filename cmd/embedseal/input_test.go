@@ -38,7 +38,11 @@ func (r neverReads) Read([]byte) (int, error) {
 func TestASignalEndsEveryWaitForInput(t *testing.T) {
 	f := newFakeAdmin(t, ofPath(examples(t)))
 	write(t, filepath.Join(f.dir, "value"), vectorSecret)
-	for name, args := range waiting(f.dir) {
+	data := filepath.Join(t.TempDir(), "data")
+	initialise(t, data, storeBbolt)
+	verbs := waiting(f.dir)
+	verbs["requests of a batch"] = []string{"mint", "--batch", "-", "--data-dir", data}
+	for name, args := range verbs {
 		t.Run(name, func(t *testing.T) {
 			ctx, signal := context.WithCancel(t.Context())
 			defer signal()

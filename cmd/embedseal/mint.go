@@ -85,7 +85,7 @@ func (p *program) mintCommand() *cobra.Command {
 				return fmt.Errorf("write the request: %w", err)
 			}
 			if batchFile != "" {
-				return p.mintBatch(c.Context(), cfg.Client.Server, apiToken, body, batchFile)
+				return p.mintBatch(c.Context(), cfg, apiToken, body, batchFile)
 			}
 			if dry {
 				return p.tryOut(c.Context(), cfg, apiToken, body)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"embedseal/adapters/httpapi"
+	"embedseal/configs"
 	"embedseal/domain/secret"
 )
 
@@ -29,7 +30,7 @@ const (
 
 // mintBatch sends the lines of a file in batches of at most a thousand, and prints a
 // line for each as its answer comes.
-func (p *program) mintBatch(ctx context.Context, server string, apiToken secret.Text, defaults []byte, path string) error {
+func (p *program) mintBatch(ctx context.Context, cfg configs.Config, apiToken secret.Text, defaults []byte, path string) error {
 	in, err := p.openInput(path)
 	if err != nil {
 		return err
@@ -38,7 +39,7 @@ func (p *program) mintBatch(ctx context.Context, server string, apiToken secret.
 	lines := requestLines{in: bufio.NewReader(in), path: path, room: httpapi.MaxBatchBody - len(defaults) - 64}
 	asked, refused := 0, 0
 	for {
-		requests, err := lines.next()
+		requests, err := lines.next(ctx)
 		if err != nil {
 			return err
 		}
@@ -47,7 +48,7 @@ func (p *program) mintBatch(ctx context.Context, server string, apiToken secret.
 		}
 		asked += len(requests)
 		body := batchBody(defaults, requests)
-		n, err := p.askBatch(ctx, server, apiToken, body, len(requests))
+		n, err := p.askBatch(ctx, cfg, apiToken, body, len(requests))
 		if err != nil {
 			return err
 		}
@@ -80,7 +81,7 @@ func (p *program) openInput(path string) (io.ReadCloser, error) {
 	}
 	f, err := os.Open(filepath.Clean(path))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return nil, unreadable(path, err)
 	}
 	return f, nil
 }
@@ -99,12 +100,12 @@ type requestLines struct {
 }
 
 // next is the requests of one batch; none at the end.
-func (r *requestLines) next() (requests [][]byte, err error) {
+func (r *requestLines) next(ctx context.Context) (requests [][]byte, err error) {
 	size := 0
 	for r.failed == nil && len(requests) < httpapi.MaxBatch {
 		text := r.held
 		if r.held = nil; text == nil {
-			text, r.failed = r.read()
+			text, r.failed = r.read(ctx)
 		}
 		if text == nil {
 			break
@@ -123,9 +124,9 @@ func (r *requestLines) next() (requests [][]byte, err error) {
 
 // read is the next line that is not empty; nil at the end. What is no JSON would
 // spoil its whole batch, and is refused here, where it has a number.
-func (r *requestLines) read() ([]byte, error) {
+func (r *requestLines) read(ctx context.Context) ([]byte, error) {
 	for {
-		text, err := r.in.ReadBytes('\n')
+		text, err := unlessDone(ctx, func() ([]byte, error) { return r.in.ReadBytes('\n') })
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, fmt.Errorf("read %s: %w", r.path, err)
 		}
@@ -145,7 +146,8 @@ func (r *requestLines) read() ([]byte, error) {
 }
 
 // askBatch sends one batch, prints its items, and returns how many were refused.
-func (p *program) askBatch(ctx context.Context, server string, apiToken secret.Text, body []byte, n int) (refused int, err error) {
+func (p *program) askBatch(ctx context.Context, cfg configs.Config, apiToken secret.Text, body []byte, n int) (refused int, err error) {
+	server := cfg.Client.Server
 	ctx, cancel := context.WithTimeout(ctx, batchTime)
 	defer cancel()
 	for try := 1; ; try++ {
@@ -166,7 +168,7 @@ func (p *program) askBatch(ctx context.Context, server string, apiToken secret.T
 			if err != nil {
 				return 0, err
 			}
-			return 0, p.showMinted(answer)
+			return 0, p.showMinted(answer, cfg)
 		}
 		return p.printMinted(server, response, n)
 	}

@@ -34,8 +34,17 @@ var built = struct {
 	err  error
 }{}
 
+// scratch is where processes have their temporary directories, which those leave that
+// a test kills.
+var scratch string
+
 func TestMain(m *testing.M) {
+	var err error
+	if scratch, err = os.MkdirTemp("", "es"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
+	_ = os.RemoveAll(scratch)
 	if built.dir != "" {
 		_ = os.RemoveAll(built.dir)
 	}
@@ -74,7 +83,7 @@ func cleanEnvironment(more ...string) []string {
 			kept = append(kept, entry)
 		}
 	}
-	return append(kept, more...)
+	return append(append(kept, "TMPDIR="+scratch), more...)
 }
 
 // lockedBuffer is written by a process or a server, and read meanwhile.

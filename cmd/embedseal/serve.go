@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -122,11 +121,11 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, announce func(c
 	}
 	defer closeLog()
 	if cfg.Store == storeMemory && cfg.Admin.Socket == "" {
-		temporary, err := os.MkdirTemp("", "embedseal-dev-") // mode 0700
+		temporary, remove, err := temporaryDir(devDir)
 		if err != nil {
-			return fmt.Errorf("make a directory for the socket: %w", err)
+			return err
 		}
-		defer func() { _ = os.RemoveAll(temporary) }()
+		defer remove()
 		cfg.Admin.Socket = datadir.At(temporary).Path(datadir.AdminSocket)
 	}
 	administered := adminConfig(cfg, p.version)
@@ -332,9 +331,9 @@ func (p *program) adminHint(socket string) {
 	if socket == "" {
 		return
 	}
-	p.say("To administer it while it runs:")
+	p.say("To administer it while it runs, give the verbs its socket:")
 	p.say("")
-	p.say("  curl -sS --unix-socket %s http://localhost/admin/v1/status", shellQuote(socket))
+	p.say("  %s status --admin-socket %s", shellQuote(p.self), shellQuote(socket))
 	p.say("")
 }
 

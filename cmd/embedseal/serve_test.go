@@ -201,15 +201,16 @@ func TestADevelopmentServerShowsItsSecretsAndWarnsLoudly(t *testing.T) {
 			p := start(t, nil, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
 			address := p.address(t)
 			asJSON := args[len(args)-1] == "json"
-			lastWords := map[bool]string{true: "}\n", false: "--token-file answer.json"}[asJSON]
+			lastWords := map[bool]string{true: "}\n", false: "/admin.sock\n"}[asJSON]
 			first, rest, _ := strings.Cut(p.printed(t, lastWords), "\n")
 			made := decode[initialised](t, outcome{stdout: first})
 			if !made.Created || made.Store != storeMemory || made.Group != "default" || made.DataDir != "" || len(made.KeyValue) != 32 {
 				t.Errorf("%+v", made)
 			}
-			if (rest == "") != asJSON {
+			if (rest == "") != asJSON || !asJSON && !strings.Contains(rest, " status --admin-socket "+made.AdminSocket+"\n") {
 				t.Errorf("after the object: %q", rest)
 			}
+			run(t, "status", "--admin-socket", made.AdminSocket).want(t, exitOK)
 			if !strings.Contains(p.stderr.String(), "WARNING") {
 				t.Errorf("no warning in %q", p.stderr.String())
 			}
