@@ -31,9 +31,7 @@ func (p *program) readToken(ctx context.Context, path string) (string, error) {
 // readInput is what stands in a file, or comes on standard input. Whoever is at a
 // terminal is told what is waited for, and how it ends.
 func (p *program) readInput(ctx context.Context, path, what string) (string, error) {
-	if path == standardInput && p.interactive() {
-		p.warn("Paste the %s, then press Enter and Ctrl-D; Ctrl-C ends it.", what)
-	}
+	p.awaits(path, what)
 	return unlessDone(ctx, func() (string, error) {
 		in := p.stdin
 		if path != standardInput {
@@ -50,6 +48,13 @@ func (p *program) readInput(ctx context.Context, path, what string) (string, err
 		}
 		return string(data), nil
 	})
+}
+
+// awaits tells whoever is at a terminal what is waited for.
+func (p *program) awaits(path, what string) {
+	if path == standardInput && p.interactive() {
+		p.warn("Paste the %s, then press Enter and Ctrl-D; Ctrl-C ends it.", what)
+	}
 }
 
 // unlessDone is what read returns, or the end of ctx. A read of a terminal or a pipe

@@ -102,6 +102,9 @@ func TestWhoeverIsAtATerminalIsToldWhatIsWaitedFor(t *testing.T) {
 	if !strings.HasPrefix(o.stderr, "Paste the value of the embed secret, then") {
 		t.Errorf("told %q", o.stderr)
 	}
+	data := filepath.Join(t.TempDir(), "data")
+	initialise(t, data, storeBbolt)
+	world{terminal: true}.run(t, "mint", "--batch", "-", "--data-dir", data).want(t, exitFailure, "Paste the requests, one on each line, then")
 	if o = (world{terminal: true}).run(t, "inspect", vector16).want(t, exitOK); o.stderr != "" {
 		t.Errorf("it waits for nothing, and says %q", o.stderr)
 	}

@@ -76,7 +76,8 @@ func batchBody(defaults []byte, requests [][]byte) []byte {
 
 // openInput opens a file; - is standard input.
 func (p *program) openInput(path string) (io.ReadCloser, error) {
-	if path == "-" {
+	p.awaits(path, "requests, one on each line")
+	if path == standardInput {
 		return io.NopCloser(p.stdin), nil
 	}
 	f, err := os.Open(filepath.Clean(path))
