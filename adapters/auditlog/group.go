@@ -3,6 +3,7 @@ package auditlog
 import (
 	"errors"
 	"iter"
+	"runtime"
 	"sync"
 
 	"embedseal/domain/audit"
@@ -134,6 +135,7 @@ func (l *Log) write(e *audit.Event) (uint64, error) {
 	}
 	if g.turn != nil {
 		<-g.turn
+		runtime.Gosched() // whoever is as good as there comes along
 	}
 	return l.lead(g)
 }
