@@ -29,6 +29,8 @@ type protected struct {
 	*site
 	dashboard *proxytest.Dashboard
 	proxy     string
+	// said is all that the proxy wrote.
+	said *proxytest.Said
 	// takenBack are the tokens that were.
 	takenBack *takenBack
 }
@@ -41,14 +43,16 @@ func (b *takenBack) Revoked(_ context.Context, _ group.ID, f token.Fingerprint, 
 	return is, nil
 }
 
-// behind opens all of it, with that proxy.
-func behind(t *testing.T, proxy func(proxytest.Between, *testing.T) string) *protected {
+// behind opens all of it, with that proxy and what is changed in its configuration.
+func behind(t *testing.T, proxy func(proxytest.Between, *testing.T) string, change ...string) *protected {
 	t.Helper()
 	back := &takenBack{}
 	p := &protected{site: open(t, func(s *setup) {
 		s.policy.ChartEmbedding, s.revocations = true, back
-	}), dashboard: proxytest.OpenDashboard(t), takenBack: back}
-	p.proxy = proxy(proxytest.Between{Embedseal: p.addr, Dashboard: p.dashboard.Address, APIToken: apiToken("acme", "rw")}, t)
+	}), dashboard: proxytest.OpenDashboard(t), takenBack: back, said: &proxytest.Said{}}
+	p.proxy = proxy(proxytest.Between{
+		Embedseal: p.addr, Dashboard: p.dashboard.Address, APIToken: apiToken("acme", "rw"), Change: change, Said: p.said,
+	}, t)
 	return p
 }
 

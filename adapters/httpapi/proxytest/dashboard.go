@@ -20,8 +20,9 @@ type Dashboard struct {
 	// the browser itself, as one behind Traefik has to.
 	CopiesAncestors bool
 
-	mu   sync.Mutex
-	seen []*http.Request
+	server *http.Server
+	mu     sync.Mutex
+	seen   []*http.Request
 }
 
 // OpenDashboard runs one until the test ends. It says the method of a request and how
@@ -34,11 +35,14 @@ func OpenDashboard(t *testing.T) *Dashboard {
 		t.Fatal(err)
 	}
 	d.Address = listener.Addr().String()
-	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: d}
-	go func() { _ = server.Serve(listener) }()
-	t.Cleanup(func() { _ = server.Close() })
+	d.server = &http.Server{ReadHeaderTimeout: time.Minute, Handler: d}
+	go func() { _ = d.server.Serve(listener) }()
+	t.Cleanup(d.Close)
 	return d
 }
+
+// Close ends it: from then on nobody listens there.
+func (d *Dashboard) Close() { _ = d.server.Close() }
 
 func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)

@@ -26,6 +26,10 @@ type Between struct {
 	Embedseal, Dashboard string
 	// APIToken is what the proxy presents to embedseal.
 	APIToken string
+	// Change are pairs: what stands in the file, and what is to stand there instead.
+	Change []string
+	// Said gets what the proxy writes.
+	Said *Said
 }
 
 // Nginx runs configs/proxy/nginx.conf until the test ends, and returns where it
@@ -39,14 +43,14 @@ func (b Between) Nginx(t *testing.T) string {
 		user = "user root;\n"
 	}
 	token := writeFile(t, filepath.Join(dir, "token.conf"), `proxy_set_header Explo-Authorization "Token `+b.APIToken+"\";\n")
-	server := writeFile(t, filepath.Join(dir, "dashboard.conf"), Configured(t, "nginx.conf",
+	server := writeFile(t, filepath.Join(dir, "dashboard.conf"), Configured(t, "nginx.conf", append(b.Change,
 		"127.0.0.1:8080", b.Embedseal, "127.0.0.1:3000", b.Dashboard, "listen 8443", "listen "+address,
-		"/etc/nginx/embedseal-token.conf", token, "rate=100r/s", "rate=100000r/s", "burst=200", "burst=100000"))
+		"/etc/nginx/embedseal-token.conf", token, "rate=100r/s", "rate=100000r/s", "burst=200", "burst=100000")...))
 	main := user + "daemon off;\npid " + dir + "/pid;\nerror_log stderr warn;\nevents {}\nhttp {\n"
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		main += kind + "_temp_path " + filepath.Join(dir, kind) + ";\n"
 	}
-	start(t, address, nil, program, "-p", dir, "-e", "stderr", "-c", writeFile(t, filepath.Join(dir, "nginx.conf"), main+"include "+server+";\n}\n"))
+	b.start(t, address, nil, program, "-p", dir, "-e", "stderr", "-c", writeFile(t, filepath.Join(dir, "nginx.conf"), main+"include "+server+";\n}\n"))
 	return address
 }
 
@@ -56,9 +60,10 @@ func (b Between) Caddy(t *testing.T) string {
 	program := Needs(t, "caddy")
 	dir, address := t.TempDir(), freeAddress(t)
 	_, port, _ := net.SplitHostPort(address)
-	file := writeFile(t, filepath.Join(dir, "Caddyfile"), "{\n\tadmin off\n\tauto_https off\n}\n"+Configured(t, "Caddyfile",
-		"127.0.0.1:8080", b.Embedseal, "127.0.0.1:3000", b.Dashboard, ":8443 {", ":"+port+" {"))
-	start(t, address, []string{"EMBEDSEAL_TOKEN=" + b.APIToken, "HOME=" + dir, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir},
+	file := writeFile(t, filepath.Join(dir, "Caddyfile"), Configured(t, "Caddyfile", append(b.Change,
+		"{\n\tlog {", "{\n\tadmin off\n\tauto_https off\n\tlog {",
+		"127.0.0.1:8080", b.Embedseal, "127.0.0.1:3000", b.Dashboard, ":8443 {", ":"+port+" {")...))
+	b.start(t, address, []string{"EMBEDSEAL_TOKEN=" + b.APIToken, "HOME=" + dir, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir},
 		program, "run", "--adapter", "caddyfile", "--config", file)
 	return address
 }
@@ -69,9 +74,9 @@ func (b Between) Traefik(t *testing.T) string {
 	t.Helper()
 	program := traefik(t)
 	dir, address := t.TempDir(), freeAddress(t)
-	file := writeFile(t, filepath.Join(dir, "dynamic.yaml"), Configured(t, "traefik.yaml",
-		"127.0.0.1:8080", b.Embedseal, "127.0.0.1:3000", b.Dashboard))
-	start(t, address, []string{"EMBEDSEAL_TOKEN=" + b.APIToken, "HOME=" + dir}, program,
+	file := writeFile(t, filepath.Join(dir, "dynamic.yaml"), Configured(t, "traefik.yaml", append(b.Change,
+		"127.0.0.1:8080", b.Embedseal, "127.0.0.1:3000", b.Dashboard)...))
+	b.start(t, address, []string{"EMBEDSEAL_TOKEN=" + b.APIToken, "HOME=" + dir}, program,
 		"--entryPoints.dashboard.address="+address, "--entryPoints.dashboard.http.aliasHeadersStrategy=delete",
 		"--providers.file.filename="+file, "--providers.file.watch=false",
 		"--global.checkNewVersion=false", "--global.sendAnonymousUsage=false")
@@ -153,32 +158,35 @@ func freeAddress(t *testing.T) string {
 	return ""
 }
 
-// said is what a proxy wrote, read meanwhile.
-type said struct {
+// Said is what a proxy wrote, read meanwhile.
+type Said struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (s *said) Write(p []byte) (int, error) {
+func (s *Said) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.text.Write(p) // which cannot fail
 	return len(p), nil
 }
 
-func (s *said) String() string {
+func (s *Said) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.String()
 }
 
 // start runs a proxy until the test ends, and waits until it listens.
-func start(t *testing.T, address string, env []string, name string, args ...string) {
+func (b Between) start(t *testing.T, address string, env []string, name string, args ...string) {
 	t.Helper()
-	var out said
+	out := b.Said
+	if out == nil {
+		out = &Said{}
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	command := exec.CommandContext(ctx, name, args...) //nolint:gosec // a proxy of this package
-	command.Stdout, command.Stderr, command.Env = &out, &out, append(os.Environ(), env...)
+	command.Stdout, command.Stderr, command.Env = out, out, append(os.Environ(), env...)
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = 10 * time.Second
 	if err := command.Start(); err != nil {
