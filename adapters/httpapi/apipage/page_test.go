@@ -4,8 +4,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 
 	"embedseal/adapters/httpapi/apipage"
 	"embedseal/docs/api"
@@ -89,6 +92,69 @@ func TestThePageShowsWhatADeveloperNeeds(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not have %s", want)
 		}
+	}
+}
+
+// A client author looks up what one status means: the codes of all the others there
+// would hide it.
+func TestAStatusShowsItsOwnCodesOnly(t *testing.T) {
+	var document struct {
+		Paths      map[string]map[string]yaml.Node
+		Components struct{ Responses map[string]yaml.Node }
+	}
+	if err := yaml.Unmarshal(api.Document(), &document); err != nil {
+		t.Fatal(err)
+	}
+	type response struct {
+		Ref     string `yaml:"$ref"`
+		Content map[string]struct {
+			Schema struct {
+				AllOf []struct {
+					Properties struct{ Code struct{ Enum []string } }
+				} `yaml:"allOf"`
+			}
+		}
+	}
+	page := served(t, api.Document())["/"].Body.String()
+	rows, shown := regexp.MustCompile(`<tr><th scope="row">(\d+)</th><td>[^\n]*?<br>([^\n]*?)</td></tr>`), 0
+	for path, item := range document.Paths {
+		for method, node := range item {
+			var op struct {
+				ID        string `yaml:"operationId"`
+				Responses map[string]response
+			}
+			if node.Kind != yaml.MappingNode || node.Decode(&op) != nil || op.ID == "" {
+				continue
+			}
+			_, after, found := strings.Cut(page, `<div class="inside" id="`+op.ID+`">`)
+			if !found {
+				t.Fatalf("the page does not have %s %s", method, path)
+			}
+			after, _, _ = strings.Cut(after, "</details>")
+			for _, row := range rows.FindAllStringSubmatch(after, -1) {
+				r := op.Responses[row[1]]
+				if name, local := strings.CutPrefix(r.Ref, "#/components/responses/"); local {
+					of := document.Components.Responses[name]
+					if err := of.Decode(&r); err != nil {
+						t.Fatal(err)
+					}
+				}
+				var want, got []string
+				for _, part := range r.Content["application/problem+json"].Schema.AllOf {
+					want = append(want, part.Properties.Code.Enum...)
+				}
+				for _, code := range regexp.MustCompile(`<code>(\w+)</code>`).FindAllStringSubmatch(row[2], -1) {
+					got = append(got, code[1])
+				}
+				if len(want) == 0 || !slices.Equal(got, want) {
+					t.Errorf("%s, %s: the page shows %q, and the document has %q", op.ID, row[1], got, want)
+				}
+				shown++
+			}
+		}
+	}
+	if shown < 100 {
+		t.Errorf("only %d statuses are shown with their codes", shown)
 	}
 }
 

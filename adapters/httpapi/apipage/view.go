@@ -164,8 +164,9 @@ func operation(d place, path string, item place, method string, op place) operat
 	for i, a := range answers {
 		answer := answerView{Status: statuses[i], About: inline(a.text("description")), Content: content(a)}
 		answer.Headers, _ = a.members("headers")
+		// The first part is Problem with all codes there are; what comes next narrows it.
 		for _, part := range a.elements("content", "application/problem+json", "schema", "allOf") {
-			answer.Codes = append(answer.Codes, part.texts("properties", "code", "enum")...)
+			answer.Codes = part.texts("properties", "code", "enum")
 		}
 		if answer.Codes != nil {
 			v.Problems = append(v.Problems, answer)
