@@ -121,13 +121,24 @@ func TestTheDemoInABrowser(t *testing.T) {
 	}
 	w.picture("revoked", "light")
 	w.quiet("403", "401")
-	time.Sleep(1100 * time.Millisecond) // tokens of the second of a revocation are revoked
+
+	// In again at once: tokens of the second of a revocation are revoked, and the
+	// application waits for the next.
 	w.Do(t, chromedp.KeyEvent(kb.Enter))
 	w.state("shown")
 	if got := pagetest.Ask[string](t, b, `String(window.mark)`); got != "still the same page" {
 		t.Errorf("the page was loaded anew: %s", got)
 	}
 	w.quiet("401", "403")
+
+	// A page that is loaded while nobody is signed in has no dashboard, until somebody is.
+	w.press("session")
+	w.state("failed")
+	w.Do(t, chromedp.Navigate(shown.URL))
+	w.state("out")
+	w.quiet("401", "403", "ERR_ABORTED")
+	w.press("session")
+	w.state("shown")
 
 	// Legible, and nothing sticks out; the pages of the dashboard as well.
 	for _, url := range []string{shown.URL, shown.Dashboard + "iframe/nothing/demo"} {
@@ -164,6 +175,36 @@ func TestTheDemoInABrowser(t *testing.T) {
 	p.signal(t, syscall.SIGTERM)
 	if o := p.wait(t).want(t, exitOK); o.stderr != "" {
 		t.Errorf("standard error: %s", o.stderr)
+	}
+}
+
+// What is revoked is so including the second of the revocation.
+func TestWhoSignsInToTheDemoAgainAtOnceIsShownTheDashboard(t *testing.T) {
+	t.Parallel()
+	_, shown := startDemo(t)
+	for range 3 {
+		var made struct{ JWT string }
+		for _, path := range []string{"sign-out", "sign-in", "embed-token"} {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, shown.URL+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = json.NewDecoder(res.Body).Decode(&made)
+			if _ = res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
+				t.Fatalf("%s: %s, %v", path, res.Status, err)
+			}
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, shown.Dashboard+"iframe/"+made.JWT+"/demo", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status := answered(t, r); status != http.StatusOK {
+			t.Errorf("the dashboard answers %d", status)
+		}
 	}
 }
 

@@ -19,19 +19,37 @@ function state(name, text) {
 function start() {
   keeper = keepAlive(frame, { renew: "/embed-token", origin: dashboard });
 }
-frame.addEventListener("embedseal:renewed", () => {
-  by("renewed").textContent = String(++renewed);
-  note("a new token was given to the dashboard");
-});
-frame.addEventListener("embedseal:failed", ({ detail: { reason } }) => {
-  state("failed", `no new token: ${reason}`);
-  note(`there is no new token: ${reason}`);
-});
-start();
+// What a button does stands beside it, also when it is pressed and does the opposite.
+const words = {
+  renewing: [["Stop renewing", by("renewing-does").textContent], ["Renew again", "A new token is asked for at once, and the dashboard comes back."]],
+  session: [["Revoke and sign out", by("session-does").textContent], ["Sign in again", "Tokens can be had again, from the second after the revocation on."]],
+};
+function press(id, pressed) {
+  const [name, does] = words[id][Number(pressed)];
+  by(id).textContent = name;
+  by(id).setAttribute("aria-pressed", String(pressed));
+  by(`${id}-does`).textContent = does;
+}
+if (frame) {
+  frame.addEventListener("embedseal:renewed", () => {
+    by("renewed").textContent = String(++renewed);
+    note("a new token was given to the dashboard");
+  });
+  frame.addEventListener("embedseal:failed", ({ detail: { reason } }) => {
+    state("failed", `no new token: ${reason}`);
+    note(`there is no new token: ${reason}`);
+  });
+  start();
+} else {
+  state("out", "signed out");
+  note("the page was loaded without a session");
+  press("session", true);
+  by("renewing").disabled = true;
+}
 
 // What the dashboard says of itself; it is this demo's own, and no part of the protocol.
 addEventListener("message", ({ source, origin, data }) => {
-  if (source !== frame.contentWindow || origin !== dashboard || data?.event !== "demoShows") return;
+  if (source !== frame?.contentWindow || origin !== dashboard || data?.event !== "demoShows") return;
   shown = true;
   if (document.body.dataset.state !== data.state) note(data.state === "shown" ? "the dashboard is shown" : `the dashboard is not shown: ${data.state}`);
   state(data.state, data.state === "shown" ? "shown" : `not shown: ${data.state}`);
@@ -43,10 +61,12 @@ if (location.origin !== right) {
   by("why").textContent = "The one that the token is for: there the dashboard is shown.";
 }
 setTimeout(() => {
-  if (shown || location.origin === right) return;
+  if (shown || !frame || location.origin === right) return;
   by("wrong").textContent = location.origin;
   by("refused").hidden = false;
   frame.hidden = true;
+  keeper?.stop();
+  by("renewing").disabled = by("session").disabled = true; // there is nothing here that they could change
   state("refused", "refused by the browser");
   note("the browser did not show the dashboard");
 }, 1500);
@@ -63,8 +83,7 @@ by("renewing").addEventListener("click", ({ currentTarget: button }) => {
     keeper.renew();
     note("renewing again");
   }
-  button.textContent = stop ? "Renew again" : "Stop renewing";
-  button.setAttribute("aria-pressed", String(stop));
+  press(button.id, stop);
 });
 by("session").addEventListener("click", async ({ currentTarget: button }) => {
   const out = button.getAttribute("aria-pressed") === "false";
@@ -73,8 +92,11 @@ by("session").addEventListener("click", async ({ currentTarget: button }) => {
     const answer = await fetch(out ? "/sign-out" : "/sign-in", { method: "POST" });
     if (!answer.ok) throw new Error(String(answer.status));
     note(out ? "every token of the customer is revoked, and the session ended" : "signed in again");
-    button.textContent = out ? "Sign in again" : "Revoke and sign out";
-    button.setAttribute("aria-pressed", String(out));
+    if (!frame) {
+      location.reload();
+      return;
+    }
+    press(button.id, out);
     if (!out) keeper?.renew();
   } catch (e) {
     note(`that did not work: ${e.message}`);
