@@ -44,7 +44,7 @@ func (b Between) Nginx(t *testing.T) string {
 	}
 	token := writeFile(t, filepath.Join(dir, "token.conf"), `proxy_set_header Explo-Authorization "Token `+b.APIToken+"\";\n")
 	server := writeFile(t, filepath.Join(dir, "dashboard.conf"), Configured(t, "nginx.conf", append(b.Change,
-		"127.0.0.1:8080", b.Embedseal, "127.0.0.1:3000", b.Dashboard, "listen 8443", "listen "+address,
+		"127.0.0.1:8080", b.Embedseal, "127.0.0.1:3000", b.Dashboard, "listen 127.0.0.1:8443", "listen "+address,
 		"/etc/nginx/embedseal-token.conf", token, "rate=100r/s", "rate=100000r/s", "burst=200", "burst=100000")...))
 	main := user + "daemon off;\npid " + dir + "/pid;\nerror_log stderr warn;\nevents {}\nhttp {\n"
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
