@@ -44,7 +44,7 @@ type watched struct {
 
 func (w watched) state(name string) {
 	w.t.Helper()
-	w.Await(w.t, `document.body.dataset.state === "`+name+`"`)
+	w.Await(w.t, `document.body?.dataset.state === "`+name+`"`)
 }
 
 func (w watched) picture(name, scheme string) {
