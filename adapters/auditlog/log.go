@@ -1,6 +1,7 @@
 // Package auditlog keeps audit events as JSON lines in a file, chained by
 // HMAC-SHA-256 so that nobody without the key of the chain edits, removes or
-// reorders one unnoticed: one write(2) for each, done when Record returns.
+// reorders one unnoticed. A record is written when Record returns, in one write(2) with
+// those that were asked for at the same time.
 //
 // # Caveats
 //
