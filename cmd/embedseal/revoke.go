@@ -28,8 +28,8 @@ type revocationView struct {
 func (p *program) revokeCommand() *cobra.Command {
 	return parent("revoke", "Take embed tokens back before they expire",
 		"What is revoked is refused wherever tokens are verified by this server from the next request on, and by other\n"+
-			"servers over the same store within cache.fresh_for. It cannot be taken back; tokens that are minted afterwards\n"+
-			"are good. An API token is revoked with: embedseal token revoke. The verbs ask the running server.",
+			"servers over the same store within cache.fresh_for. It cannot be taken back; tokens that are minted from the next\n"+
+			"second on are good. An API token is revoked with: embedseal token revoke. The verbs ask the running server.",
 		p.revokeTokenCommand(),
 		p.revokeAllCommand("customer", "Take back every token of a customer", "The customer customer_1 has left",
 			"customer_1", "every token of the customer %s"),
