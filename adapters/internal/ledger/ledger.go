@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"embedseal/domain/revocation"
@@ -75,7 +76,8 @@ func (l Ledger) Len() int {
 	return n
 }
 
-// With is the ledger with one more entry. draw makes a name that nothing has.
+// With is the ledger with one more entry. draw makes a name that hardly anything has;
+// it is asked again for one that a page of the ledger has.
 //
 // Errors: revocation.ErrInvalid, revocation.ErrFull, ports.ErrExists.
 func (l Ledger) With(e revocation.Entry, room int, draw func() string) (Written, error) {
@@ -121,11 +123,22 @@ func (l Ledger) With(e revocation.Entry, room int, draw func() string) (Written,
 		}
 		full := len(tail) - ports.Recent
 		w.Entries, tail = tail[:full:full], slices.Clone(tail[full:])
-		w.Page = newPage(draw(), w.Entries)
+		w.Page = newPage(l.unused(draw), w.Entries)
 		w.Ledger.Pages = append(w.Ledger.Pages, *w.Page)
 	}
 	w.Ledger.Tail = tail
 	return w, nil
+}
+
+// unused draws a name that no page of the ledger has. A page under one that is taken
+// would replace entries that live.
+func (l Ledger) unused(draw func() string) string {
+	for {
+		id := draw()
+		if !slices.ContainsFunc(l.Pages, func(p Page) bool { return p.ID == id }) {
+			return id
+		}
+	}
 }
 
 func newPage(id string, entries []revocation.Entry) *Page {
@@ -142,9 +155,20 @@ func newPage(id string, entries []revocation.Entry) *Page {
 func size(entries []revocation.Entry) int {
 	n := 0
 	for _, e := range entries {
-		n += entrySize + escaped*len(e.Note)
+		n += entrySize + written(e.Note)
 		if e.Kind != revocation.Token {
-			n += escaped * len(e.Subject)
+			n += written(e.Subject)
+		}
+	}
+	return n
+}
+
+// written bounds what a text takes in a document.
+func written(text string) int {
+	n := len(text)
+	for _, r := range text {
+		if r < ' ' || strings.ContainsRune("\"\\<>&\u2028\u2029", r) {
+			n += escaped - 1
 		}
 	}
 	return n
@@ -208,7 +232,7 @@ func (l Ledger) Check() error {
 	}
 	last := uint64(0)
 	for _, p := range l.Pages {
-		if p.Last <= last || p.Last > l.Seq || p.Count < 1 || p.ID == "" || p.Dies.IsZero() {
+		if p.Last <= last || p.Last > l.Seq || p.Count < 1 || uint64(p.Count) > p.Last-last || p.ID == "" || p.Dies.IsZero() {
 			return errLedger
 		}
 		last = p.Last

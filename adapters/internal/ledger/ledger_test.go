@@ -100,71 +100,6 @@ func (s *site) follow(tb rapid.TB, since revocation.Cursor, pages int) (entries 
 	}
 }
 
-// TestALedgerAnswersAsAListWould writes short and long entries of short and long
-// lives while time passes, and reads from every cursor that was ever given.
-func TestALedgerAnswersAsAListWould(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		s, now := newSite(), start()
-		cursors := []revocation.Cursor{{}}
-		for n := range rapid.IntRange(1, 120).Draw(t, "entries") {
-			now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 1, 60, 3700}).Draw(t, "later")) * time.Second)
-			life := time.Duration(rapid.SampledFrom([]int{60, 3600, 200_000}).Draw(t, "life")) * time.Second
-			kind := entry
-			if rapid.Bool().Draw(t, "long") {
-				kind = long
-			}
-			if err := s.write(kind(n, now, life), revocation.MaxEntries); err != nil {
-				t.Fatal(err)
-			}
-			if err := s.ledger.Check(); err != nil {
-				t.Fatalf("after %d: %v", n+1, err)
-			}
-			for _, p := range s.ledger.Pages {
-				if !p.Is(s.pages[p.ID]) {
-					t.Fatalf("page %s is not what the ledger says", p.ID)
-				}
-			}
-			if len(s.pages) != len(s.ledger.Pages) {
-				t.Fatalf("%d pages lie about, %d are listed", len(s.pages), len(s.ledger.Pages))
-			}
-			if rapid.IntRange(0, 9).Draw(t, "read") == 0 {
-				_, _, next := s.follow(t, cursors[len(cursors)-1], 2)
-				cursors = append(cursors, next)
-			}
-		}
-		for _, since := range cursors {
-			pages := rapid.IntRange(1, 4).Draw(t, "pages")
-			got, anew, next := s.follow(t, since, pages)
-			if anew != (since.Log != s.ledger.Log) {
-				t.Fatalf("from %+v: anew is %t", since, anew)
-			}
-			if (next != revocation.Cursor{Log: s.ledger.Log, Seq: s.ledger.Seq}) {
-				t.Fatalf("from %+v reading ends at %+v", since, next)
-			}
-			// All that is new and lives is there, in order; nothing is there that is not
-			// new or was never written. The dead may be there still.
-			at := 0
-			for _, e := range got {
-				i := slices.Index(s.all[at:], e)
-				if i < 0 || e.Seq <= since.Seq {
-					t.Fatalf("from %+v there is %+v", since, e)
-				}
-				for _, left := range s.all[at : at+i] {
-					if left.Seq > since.Seq && !left.DeadAt(now) {
-						t.Fatalf("from %+v there is no %+v", since, left)
-					}
-				}
-				at += i + 1
-			}
-			for _, left := range s.all[at:] {
-				if left.Seq > since.Seq && !left.DeadAt(now) {
-					t.Fatalf("from %+v there is no %+v", since, left)
-				}
-			}
-		}
-	})
-}
-
 func TestALedgerStaysSmallWhateverIsWritten(t *testing.T) {
 	s := newSite()
 	most := 0
@@ -382,6 +317,8 @@ func TestALedgerThatContradictsItselfIsRefused(t *testing.T) {
 		"a page without entries":        func(l *ledger.Ledger) { l.Pages[0].Count = 0 },
 		"a page that never dies":        func(l *ledger.Ledger) { l.Pages[0].Dies = time.Time{} },
 		"a page beyond the end":         func(l *ledger.Ledger) { l.Pages[len(l.Pages)-1].Last = l.Seq + 1 },
+		"more entries than numbers":     func(l *ledger.Ledger) { l.Pages[0].Count = int(l.Pages[0].Last) + 1 },
+		"more than since the page":      func(l *ledger.Ledger) { l.Pages[1].Count = int(l.Pages[1].Last) },
 		"a page that reaches into tail": func(l *ledger.Ledger) { l.Pages[len(l.Pages)-1].Last = l.Tail[0].Seq },
 	} {
 		l := make60()
