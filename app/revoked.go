@@ -56,7 +56,8 @@ type Revoked struct {
 // replica is the copy of one group's log.
 type replica struct {
 	mu sync.RWMutex
-	// known says that set has every entry up to at, as of asked.
+	// known says that set has every entry up to at, as of asked. Until then set is what
+	// was read so far of a log that takes more than one try.
 	known bool
 	set   *revocation.Set
 	at    revocation.Cursor
@@ -227,9 +228,6 @@ func (r *Revoked) begin(g group.ID, c *replica) *refresh {
 	f := &refresh{turn: c.turn, done: make(chan struct{})}
 	c.flight = f
 	since := c.at
-	if !c.known {
-		since = revocation.Cursor{}
-	}
 	go func() {
 		defer close(f.done)
 		n, err := r.read(g, since)
@@ -250,7 +248,8 @@ type news struct {
 }
 
 // read reads what came after a cursor. Each step sees the log as it is then, so that
-// the last one tells how old the answer is.
+// the last one tells how old the answer is. With an error comes what was read until
+// then.
 func (r *Revoked) read(g group.ID, since revocation.Cursor) (news, error) {
 	var n news
 	for {
@@ -259,7 +258,7 @@ func (r *Revoked) read(g group.ID, since revocation.Cursor) (news, error) {
 		changes, err := r.store.Changes(ctx, g, since)
 		cancel()
 		if err != nil {
-			return news{}, fmt.Errorf("read the revocations of %s: %w", g, err)
+			return n, fmt.Errorf("read the revocations of %s: %w", g, err)
 		}
 		if changes.Anew {
 			n.anew, n.entries = &revocation.Set{}, nil
@@ -289,21 +288,17 @@ func (c *replica) land(f *refresh, n news, now time.Time) {
 	switch {
 	case f.err != nil && unanswered(f.err):
 		c.away, c.tried = true, now
+		if !c.known && (n.next != revocation.Cursor{}) { // the next one goes on from there
+			c.take(n)
+		}
 		return
 	case f.err != nil: // what is there cannot be read: nothing is known
 		c.known, c.away = false, false
+		c.set, c.at = &revocation.Set{}, revocation.Cursor{}
 		return
 	}
-	switch {
-	case n.anew != nil:
-		c.set = n.anew
-	case !c.known:
-		c.set = &revocation.Set{}
-		fallthrough
-	default:
-		c.set.Add(n.entries...)
-	}
-	c.known, c.at, c.asked, c.away = true, n.next, n.asked, false
+	c.take(n)
+	c.known, c.asked, c.away = true, n.asked, false
 	if f.turn > c.doubt {
 		c.doubted = false
 	}
@@ -323,6 +318,16 @@ func (c *replica) tidy(now time.Time) {
 	if c.set.Dead(now) > c.set.Len()/4 {
 		c.set = c.set.Living(now)
 	}
+}
+
+// take adds what was read to the set.
+func (c *replica) take(n news) {
+	if n.anew != nil {
+		c.set = n.anew
+	} else {
+		c.set.Add(n.entries...)
+	}
+	c.at = n.next
 }
 
 // drain moves entries that follow on what is known into the set.
