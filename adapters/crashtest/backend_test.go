@@ -31,7 +31,7 @@ func bboltBackend() backend {
 			if err != nil {
 				return stores{}, err
 			}
-			return stores{bbolt.NewKeyStore(s), bbolt.NewGroupStore(s), closeStore}, nil
+			return stores{bbolt.NewKeyStore(s), bbolt.NewGroupStore(s), bbolt.NewRevocationStore(s), closeStore}, nil
 		},
 	}
 }
@@ -48,7 +48,7 @@ func fileBackend() backend {
 			if err != nil {
 				return stores{}, err
 			}
-			return stores{file.NewKeyStore(s), file.NewGroupStore(s), closeStore}, nil
+			return stores{file.NewKeyStore(s), file.NewGroupStore(s), file.NewRevocationStore(s), closeStore}, nil
 		},
 	}
 }

@@ -5,7 +5,8 @@
 //
 //   - kill_test.go kills it at a random moment, its very first start included,
 //     opens the store again and compares everything in it with what was
-//     acknowledged. A writer that acknowledges too early must be caught.
+//     acknowledged. A writer that acknowledges too early must be caught. Readers
+//     of revocations go on from where they were before.
 //   - trace_test.go reads the system calls of one write: a killed process leaves
 //     the page cache alive, so only these show that file and directory were
 //     synced before the acknowledgement.

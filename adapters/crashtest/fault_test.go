@@ -67,11 +67,12 @@ func copyOf(t *testing.T, dir string) string {
 
 // Each sync of one write fails, on its own: the write is refused. The store
 // then finds out by itself what became of it, and goes on. The first write of a
-// store is another one: the file grows, directories are made.
+// store is another one: the file grows, directories are made. So is one that moves
+// revocations into a page.
 func TestAWriteWhoseSyncFailsIsRefused(t *testing.T) {
 	const seed = 5
 	for _, b := range backends() {
-		for _, before := range []int{0, 9} {
+		for _, before := range []int{0, 9, pageWrites(seed, 1000)[0]} {
 			dir := grown(t, b, seed, before)
 			_, calls := straced(t, writerEnv(b, copyOf(t, dir), seed, before, 1))
 			_, writing := syncPoints(calls)
@@ -124,7 +125,7 @@ func TestADiskThatFailsForGoodRefusesEverything(t *testing.T) {
 				t.Fatalf("want refusals only, got ready %t, %d acknowledgements, %v", w.ready, w.acks, w.refusals)
 			}
 			t.Logf("%d refusals: %v", len(w.refusals), w.refusals)
-			if n, err := check(t.Context(), b, dir, seed, before, w); err != nil {
+			if n, err := check(t.Context(), b, dir, seed, before, w, readers{}); err != nil {
 				t.Error(err)
 			} else {
 				t.Logf("%d of its writes are there, 0 acknowledged", n-before)

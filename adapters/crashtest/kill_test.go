@@ -23,6 +23,9 @@ const (
 	// freshEvery is after how many rounds the store is made anew: such a round
 	// is killed during its very first start.
 	freshEvery = 3
+	// grownWrites are at least in every other store that is made anew: with them a log
+	// of revocations has pages, and some have died. It is about to get another page.
+	grownWrites = 60
 )
 
 func TestKillBbolt(t *testing.T) { kills(t, bboltBackend(), shortRounds) }
@@ -36,7 +39,7 @@ func TestCampaignKillFile(t *testing.T) {
 
 // tally is what a campaign saw.
 type tally struct {
-	rounds, fresh, unborn, acknowledged, unacknowledged int
+	rounds, fresh, grown, unborn, acknowledged, unacknowledged, pages int
 }
 
 // kills kills writers and checks what they leave: everything that was
@@ -50,10 +53,15 @@ func kills(t *testing.T, b backend, rounds int) {
 	var dir string
 	var storeSeed uint64
 	done := 0
+	var reading readers
 	for round := range rounds {
 		if round%freshEvery == 0 {
-			dir, storeSeed, done = t.TempDir(), seed+uint64(round), 0
-			sum.fresh++
+			dir, storeSeed, done, reading = t.TempDir(), seed+uint64(round), 0, readers{}
+			if sum.fresh++; sum.fresh%2 == 0 {
+				sum.grown++
+				done = nextPageWrite(storeSeed, grownWrites) - random.IntN(3)
+				dir = grown(t, b, storeSeed, done)
+			}
 		}
 		w := startWriter(t, b, dir, storeSeed, done)
 		// Half of the kills come while the store is being created or opened, or
@@ -68,7 +76,7 @@ func kills(t *testing.T, b backend, rounds int) {
 		w.kill(t)
 		sum.rounds++
 		sum.acknowledged += w.acks
-		n, err := check(t.Context(), b, dir, storeSeed, done, w)
+		n, err := check(t.Context(), b, dir, storeSeed, done, w, reading)
 		if err != nil {
 			t.Fatalf("round %d, killed after %s: %v", round, delay, err)
 		}
@@ -76,13 +84,29 @@ func kills(t *testing.T, b backend, rounds int) {
 			sum.unborn++
 		}
 		sum.unacknowledged += n - done - w.acks
+		for _, number := range pageWrites(storeSeed, n) {
+			if number >= done {
+				sum.pages++
+			}
+		}
 		done = n
 	}
-	t.Logf("%s: %d rounds (%d from nothing, %d killed before the store was open), %d acknowledged writes, 0 lost, %d written and not acknowledged",
-		b.name, sum.rounds, sum.fresh, sum.unborn, sum.acknowledged, sum.unacknowledged)
-	if sum.acknowledged == 0 || rounds >= longRounds && sum.unborn == 0 {
+	t.Logf("%s: %d rounds (%d from nothing, %d killed before the store was open), %d acknowledged writes, 0 lost, %d written and not acknowledged; %d moved revocations into a page",
+		b.name, sum.rounds, sum.fresh-sum.grown, sum.unborn, sum.acknowledged, sum.unacknowledged, sum.pages)
+	if sum.acknowledged == 0 || rounds >= longRounds && (sum.unborn == 0 || sum.pages == 0) {
 		t.Error("the kills came too late or too early to show anything")
 	}
+}
+
+// nextPageWrite is the number of the first write from that one on that moves
+// revocations into a page.
+func nextPageWrite(seed uint64, from int) int {
+	for _, number := range pageWrites(seed, 10*from) {
+		if number >= from {
+			return number
+		}
+	}
+	panic("there is no such write")
 }
 
 func randomUpTo(random *rand.Rand, most time.Duration) time.Duration {
@@ -110,9 +134,9 @@ func measure(t *testing.T, b backend) (ready, three time.Duration) {
 var errLost = errors.New("an acknowledged write is lost")
 
 // check opens the store and returns how many writes it holds: as many as were
-// acknowledged, or one more. What a kill during the first start left may be no
+// acknowledged, or one more; readers of revocations go on in it. What a kill during the first start left may be no
 // store at all, and then must be possible to make one.
-func check(ctx context.Context, b backend, dir string, seed uint64, before int, w *writer) (int, error) {
+func check(ctx context.Context, b backend, dir string, seed uint64, before int, w *writer, reading readers) (int, error) {
 	s, err := b.open(ctx, dir)
 	if errors.Is(err, ports.ErrNotFound) && !w.ready && before == 0 {
 		if _, err := b.create(ctx, dir); err != nil {
@@ -130,8 +154,8 @@ func check(ctx context.Context, b backend, dir string, seed uint64, before int, 
 	}
 	n := before + w.acks
 	for _, n := range []int{n, n + 1} {
-		if got.String() == stateAfter(seed, n).String() {
-			return n, nil
+		if holds := stateAfter(seed, n); got.String() == holds.String() {
+			return n, reading.goOn(ctx, s, holds)
 		}
 	}
 	return 0, fmt.Errorf("%w: after %d writes the store holds\n%s\nand not\n%s", errLost, n, got, stateAfter(seed, n))
@@ -152,7 +176,7 @@ func TestAWriterThatAcknowledgesTooEarlyIsCaught(t *testing.T) {
 				}
 				time.Sleep(three - ready + randomUpTo(random, three-ready))
 				w.kill(t)
-				_, err := check(t.Context(), b, dir, seed, 0, w)
+				_, err := check(t.Context(), b, dir, seed, 0, w, readers{})
 				if errors.Is(err, errLost) {
 					t.Logf("caught in round %d", round)
 					return

@@ -62,7 +62,7 @@ func seedWithEveryVerb(t *testing.T, n int) uint64 {
 			verbs[o.verb] = true
 			s = o.apply(s)
 		}
-		if len(verbs) == 4 {
+		if len(verbs) == 5 {
 			return seed
 		}
 	}
