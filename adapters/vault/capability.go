@@ -57,7 +57,10 @@ func (b *Backend) metadataRule() rule { return b.kv("metadata", "read", "list", 
 // is allowed by rules for its name with a slash at the end.
 func (b *Backend) listRule() rule {
 	r := b.metadataRule()
-	r.probes = []string{b.path("metadata", folderGroups, "") + "/", b.path("metadata", folderRings, "") + "/"}
+	r.probes = nil
+	for _, folder := range []string{folderGroups, folderRings, folderRevocations, folderRevoked} {
+		r.probes = append(r.probes, b.path("metadata", folder, "")+"/")
+	}
 	return r
 }
 
@@ -76,7 +79,7 @@ func (b *Backend) needs() []need {
 		{use: UseMint, what: "read groups, rings and revocations", rule: b.kv("data", "read")},
 		{use: UseMint, what: "keep the end of the audit log", rule: b.auditRule()},
 		{use: UseAdminister, what: "write groups, rings and revocations", rule: b.kv("data", "create", "update", "read")},
-		{use: UseAdminister, what: "list groups", rule: pick(b.listRule(), "list")},
+		{use: UseAdminister, what: "list groups and revocations", rule: pick(b.listRule(), "list")},
 		{use: UseAdminister, what: "delete groups and look at versions", rule: pick(b.metadataRule(), "read", "delete")},
 		{use: UseAdminister, what: "destroy earlier versions", rule: b.kv("destroy", "update")},
 		{use: UseTransitMint, what: "seal with Transit keys", rule: b.transitRule("encrypt", "", "update"), never: "create"},

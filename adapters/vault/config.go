@@ -36,8 +36,9 @@ type Config struct {
 	// call of a store, a cipher or a custody, and for one log-in (2.9 s, so that
 	// the answer is given within three).
 	TryTimeout, CallTimeout time.Duration
-	// OrphanAfter is how long a Transit key must have been in no ring before
-	// [Backend.Doctor] names it (a minute): it is made before the ring is written.
+	// OrphanAfter is how old a Transit key that is in no ring, or a page of revocations
+	// that no group lists, must be before [Backend.Doctor] names it (a minute): it is
+	// made before it is listed.
 	OrphanAfter time.Duration
 	// Log is told of log-ins; nil is told nothing.
 	Log *slog.Logger

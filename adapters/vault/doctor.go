@@ -25,6 +25,8 @@ const (
 	// the custody vault-transit.
 	UseTransitMint       = "transit mint"
 	UseTransitAdminister = "transit administer"
+	// UseAdvice: everything works without it, and better with it.
+	UseAdvice = "advice"
 )
 
 // Finding is one thing that was looked at.
@@ -87,6 +89,7 @@ func (b *Backend) examine(ctx context.Context) Examination {
 		e.TransitKeys = e.TransitKeys || slices.ContainsFunc(r.ring.Keys(), isInTransit)
 	}
 	e.Findings = append(e.Findings, b.findRecords(ctx, rings, damaged), b.findPurges(ctx, rings))
+	e.Findings = append(e.Findings, b.findRevocations(ctx)...)
 	if transit.OK {
 		e.Findings = append(e.Findings, b.findTransitKeys(ctx, rings, damaged, inTransit, listErr))
 	}

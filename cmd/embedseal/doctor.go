@@ -43,7 +43,7 @@ type finding struct {
 }
 
 // useAdvice is the use of what a server can do without, and better has.
-const useAdvice = "advice"
+const useAdvice = vault.UseAdvice
 
 func (p *program) doctorCommand() *cobra.Command {
 	var duty string
