@@ -15,6 +15,7 @@ import (
 	"embedseal/adapters/vault"
 	"embedseal/adapters/vault/vaultfake"
 	"embedseal/domain/group"
+	"embedseal/domain/revocation"
 	"embedseal/ports"
 	"embedseal/ports/porttest"
 )
@@ -33,6 +34,9 @@ type operation struct {
 	// steps: it writes more than one secret, so that a certain failure may leave
 	// an earlier step done.
 	steps bool
+	// costly: its state takes long to make, so that the short form has a share of its
+	// cases only.
+	costly bool
 }
 
 func operations() []operation {
@@ -48,32 +52,59 @@ func operations() []operation {
 			keys(names...)(t, o)
 		}
 	}
+	// Of these, the one with the number fullLedger moves others into a page.
+	revoked := func(n int) func(*testing.T, opened) {
+		return func(t *testing.T, o opened) {
+			for i := range n {
+				if _, err := o.revocations.Revoke(t.Context(), id, largeEntry(i), revocation.MaxEntries); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	revoke := func(ctx context.Context, _ *testing.T, o opened) error {
+		_, err := o.revocations.Revoke(ctx, id, largeEntry(99), revocation.MaxEntries)
+		return err
+	}
 	create := func(ctx context.Context, _ *testing.T, o opened) error {
 		return o.groups.CreateGroup(ctx, sampleGroup(id))
 	}
 	return []operation{
 		{"add the first key", keys(), func(ctx context.Context, t *testing.T, o opened) error {
 			return o.keys.UpdateRing(ctx, id, adding(t, "new"))
-		}, false},
+		}, false, false},
 		{"add a key", keys("k1", "k2"), func(ctx context.Context, t *testing.T, o opened) error {
 			return o.keys.UpdateRing(ctx, id, adding(t, "new"))
-		}, false},
+		}, false, false},
 		{"destroy a key", keys("k1", "k2", "k3"), func(ctx context.Context, _ *testing.T, o opened) error {
 			return o.keys.UpdateRing(ctx, id, destroying("k2"))
-		}, false},
-		{"create a group", keys(), create, false},
-		{"create a group over keys that were left", keys("k1", "k2"), create, true},
+		}, false, false},
+		{"create a group", keys(), create, false, false},
+		{"create a group over keys that were left", keys("k1", "k2"), create, true, false},
 		{"update a group", withGroup(), func(ctx context.Context, _ *testing.T, o opened) error {
 			return o.groups.UpdateGroup(ctx, id, func(g group.Group) (group.Group, error) {
 				g.Name = "new"
 				return g, nil
 			})
-		}, false},
+		}, false, false},
 		{"delete a group", withGroup("k1", "k2"), func(ctx context.Context, _ *testing.T, o opened) error {
 			return o.groups.DeleteGroup(ctx, id)
-		}, true},
+		}, true, false},
+		{"revoke for the first time", revoked(0), revoke, false, false},
+		{"revoke", revoked(2), revoke, false, false},
+		{"revoke with a page", revoked(fullLedger), revoke, false, true},
+		{"delete a group with revocations", func(t *testing.T, o opened) {
+			withGroup()(t, o)
+			revoked(2)(t, o)
+		}, func(ctx context.Context, _ *testing.T, o opened) error {
+			return o.groups.DeleteGroup(ctx, id)
+		}, true, false},
 	}
 }
+
+// fullLedger is how many entries, each as large as one may be, a ledger has beside no
+// page.
+const fullLedger = 13
 
 // faults are what may happen to a request; applied by Vault or not.
 func faults(address string) map[string]vaultfake.Fault {
@@ -111,9 +142,11 @@ type state struct {
 	GroupVersions     int
 	RingVersions      int
 	DestroyedMaterial bool
+	// Revoked has the numbers and ids of all entries.
+	Revoked string
 }
 
-func stateOf(t *testing.T, s *site, prefix string) state {
+func stateOf(t *testing.T, s *site, prefix string, clean *vault.RevocationStore) state {
 	t.Helper()
 	document := func(folder string) (string, int) {
 		r := s.ask(t, s.token, http.MethodGet, "secret/data/"+prefix+"/"+folder+"/acme", "")
@@ -130,6 +163,13 @@ func stateOf(t *testing.T, s *site, prefix string) state {
 	st.Ring, st.RingVersions = document("rings")
 	all, _ := stored(t, s, prefix, "rings", "acme")
 	st.DestroyedMaterial = strings.Contains(all, material("k2"))
+	c, err := clean.Changes(t.Context(), "acme", revocation.Cursor{})
+	if err != nil || c.More {
+		t.Errorf("the revocations cannot be read: %v", err)
+	}
+	for _, e := range c.Entries {
+		st.Revoked += fmt.Sprintf("%d:%s ", e.Seq, e.ID)
+	}
 	return st
 }
 
@@ -195,16 +235,17 @@ func (s *spoiler) round(t *testing.T, at *site, op operation, rule spoiled) roun
 	t.Helper()
 	cfg := at.tokenConfig()
 	clean := mustOpen(t, cfg)
-	op.prepare(t, opened{cfg.Prefix, vault.NewKeyStore(clean), vault.NewGroupStore(clean)})
+	asRoot := openedOver(clean, cfg.Prefix)
+	op.prepare(t, asRoot)
 	cfg.TryTimeout, cfg.CallTimeout = tryTimeout, writeTimeout
 	b := mustOpen(t, cfg)
-	r := round{before: stateOf(t, at, cfg.Prefix)}
+	r := round{before: stateOf(t, at, cfg.Prefix, asRoot.revocations)}
 	s.set(cfg.Prefix, &rule)
 	began := time.Now()
-	r.err = op.run(t.Context(), t, opened{cfg.Prefix, vault.NewKeyStore(b), vault.NewGroupStore(b)})
+	r.err = op.run(t.Context(), t, openedOver(b, cfg.Prefix))
 	r.took = time.Since(began)
 	r.seen, r.hit = s.end(cfg.Prefix)
-	r.after = stateOf(t, at, cfg.Prefix)
+	r.after = stateOf(t, at, cfg.Prefix, asRoot.revocations)
 	return r
 }
 
@@ -219,7 +260,8 @@ func TestCampaignNoWriteIsLostOrDoubledWhereverARequestFails(t *testing.T) {
 }
 
 // spoilEach makes each request of each operation fail in each way, alone and,
-// in one of so many cases, with all that follow.
+// in one of so many cases, with all that follow; of a costly operation only in one of
+// so many cases at all.
 func spoilEach(t *testing.T, share int) {
 	fake := vaultfake.Start(t)
 	at := fakeSite(fake)
@@ -237,7 +279,7 @@ func spoilEach(t *testing.T, share int) {
 		for name, f := range faults(fake.URL()) {
 			for n := 1; n <= good.seen; n++ { // each request of the operation
 				for _, onwards := range []bool{false, true} {
-					if cases++; onwards && cases/2%share != 0 {
+					if cases++; (onwards || op.costly) && cases/2%share != 0 {
 						continue
 					}
 					slots <- struct{}{}
@@ -280,7 +322,8 @@ func judgeRound(t *testing.T, what string, op operation, r, good round) {
 		}
 	case errors.Is(r.err, ports.ErrUnknownOutcome):
 		// A version more than there should be is a write that was made twice.
-		if r.after.RingVersions > good.after.RingVersions && !op.steps || r.after.GroupVersions > max(good.after.GroupVersions, good.before.GroupVersions) {
+		if r.after.RingVersions > good.after.RingVersions && !op.steps || r.after.GroupVersions > max(good.after.GroupVersions, good.before.GroupVersions) ||
+			len(r.after.Revoked) > max(len(good.after.Revoked), len(good.before.Revoked)) {
 			t.Errorf("%s: a write was doubled: %+v", what, r.after)
 		}
 	case errors.Is(r.err, ports.ErrUnavailable):
@@ -320,5 +363,19 @@ func (c *counts) add(err error) {
 		c.by["unavailable"]++
 	default:
 		c.by["other"]++
+	}
+}
+
+func TestTheLedgerOfTheseTestsIsFull(t *testing.T) {
+	s := fakeSite(vaultfake.Start(t))
+	cfg := s.tokenConfig()
+	b := mustOpen(t, cfg)
+	mustRevoke(t, b, "acme", 0, fullLedger)
+	if pages := pagesOf(t, s, cfg.Prefix); len(pages) > 0 {
+		t.Errorf("it has the pages %v", pages)
+	}
+	mustRevoke(t, b, "acme", fullLedger, fullLedger+1)
+	if pages := pagesOf(t, s, cfg.Prefix); len(pages) != 1 {
+		t.Errorf("it has the pages %v", pages)
 	}
 }

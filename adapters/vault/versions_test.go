@@ -46,13 +46,19 @@ type opened struct {
 	prefix string
 	keys   *vault.KeyStore
 	groups *vault.GroupStore
+	// revocations is nil where none are looked at.
+	revocations *vault.RevocationStore
+}
+
+func openedOver(b *vault.Backend, prefix string) opened {
+	return opened{prefix, vault.NewKeyStore(b), vault.NewGroupStore(b), vault.NewRevocationStore(b)}
 }
 
 func (s *site) open(t *testing.T) opened {
 	t.Helper()
 	cfg := patient(s.tokenConfig())
 	b := mustOpen(t, cfg)
-	return opened{cfg.Prefix, vault.NewKeyStore(b), vault.NewGroupStore(b)}
+	return openedOver(b, cfg.Prefix)
 }
 
 func (o opened) add(t *testing.T, id group.ID, keys ...string) {
