@@ -196,6 +196,8 @@ type writer struct {
 	out   *bufio.Reader
 	ready bool
 	acks  int
+	// acked are the lines that acknowledge.
+	acked []string
 	// refusals are the lines about refused writes.
 	refusals []string
 	last     string
@@ -247,6 +249,7 @@ func (w *writer) listen() bool {
 		w.ready = true
 	case sayAck:
 		w.acks++
+		w.acked = append(w.acked, w.last)
 	case sayRefused:
 		w.refusals = append(w.refusals, w.last)
 	}
