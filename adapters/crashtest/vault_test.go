@@ -32,7 +32,7 @@ const (
 	// vaultWriter is the backend of such a process; its directory is a prefix.
 	vaultWriter = "vault"
 	envAddress  = "EMBEDSEAL_CRASH_ADDRESS"
-	envToken    = "EMBEDSEAL_CRASH_TOKEN" //nolint:gosec // the name of a variable
+	envToken    = "EMBEDSEAL_CRASH_TOKEN"
 	vaultGroup  = group.ID("acme")
 )
 
@@ -288,7 +288,7 @@ func TestCampaignKillVault(t *testing.T) { vaultKills(t, porttest.LongRounds(t, 
 func vaultKills(t *testing.T, rounds int) {
 	const writers = 3
 	server := vaulttest.Dev(t)
-	random := rand.New(rand.NewPCG(porttest.Seed(t), 2)) //nolint:gosec // for a test
+	random := rand.New(rand.NewPCG(porttest.Seed(t), 2))
 	var l *vaultLog
 	acked, entries, left := 0, 0, 0
 	for round := range rounds {
