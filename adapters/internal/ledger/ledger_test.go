@@ -148,11 +148,21 @@ func TestAFullLedgerRefusesOneMoreUntilSomethingDies(t *testing.T) {
 func TestNoLedgerListsMorePagesThanItMay(t *testing.T) {
 	s := newSite()
 	n := 0
+	// All pages but the last few were written before.
+	s.ledger.Log, s.ledger.Seq = "log", ledger.MaxPages-3
+	for seq := range s.ledger.Seq {
+		s.ledger.Pages = append(s.ledger.Pages, ledger.Page{
+			ID: fmt.Sprint("before-", seq), Last: seq + 1, Count: 1, Dies: start().Add(time.Hour),
+		})
+	}
 	for len(s.ledger.Pages) < ledger.MaxPages {
 		if err := s.write(long(n, start(), time.Hour), 1<<30); err != nil {
 			t.Fatal(err)
 		}
 		n++
+	}
+	if err := s.ledger.Check(); err != nil {
+		t.Fatal(err)
 	}
 	var full error
 	for range 200 { // the tail takes some
