@@ -1,6 +1,0 @@
-//go:build race
-
-package main
-
-// raceEnabled: the race detector lets pools forget at random.
-const raceEnabled = true
