@@ -42,7 +42,7 @@ func (l *gateListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return conn, nil //nolint:nilerr // it is served without a gate
 	}
-	return &gateConn{Conn: conn, listener: l, waited: l.gate.on(raw), between: true}, nil
+	return &gateConn{Conn: conn, listener: l, waited: l.gate.on(raw), between: true, unjudged: true, count: 1}, nil
 }
 
 // gateConn refuses requests before net/http sees them: it costs a third of what a
@@ -54,11 +54,15 @@ type gateConn struct {
 	net.Conn
 	listener *gateListener
 	waited   func() (time.Duration, bool)
-	// Only the connection's own goroutine touches these: between is true from the
-	// end of an answer to the first byte of the next request, unjudged until
-	// somebody has asked the gate about that one.
-	between, unjudged bool
-	count             uint
+	// between is true from the end of an answer to the first byte that is read of the
+	// next request, or its headers where nothing had to be read for them. It is false
+	// while net/http reads ahead in another goroutine.
+	between bool
+	// Only the connection's own goroutine touches the rest: deadlines is how often
+	// net/http has set the one for reading since between became true, count the number
+	// of the request, and unjudged is true until somebody has asked the gate about it.
+	deadlines, count uint
+	unjudged         bool
 	// renewed is when the time that the connection has was set anew; zero while that
 	// is what net/http set.
 	renewed time.Time
@@ -66,25 +70,55 @@ type gateConn struct {
 
 // Read implements net.Conn.
 func (c *gateConn) Read(p []byte) (int, error) {
+	if !c.between || !c.begins() {
+		n, err := c.Conn.Read(p)
+		if n > 0 && c.between {
+			c.between = false
+		}
+		return n, err //nolint:wrapcheck // as the connection says it
+	}
 	for {
 		n, err := c.Conn.Read(p)
-		if !c.between || n == 0 {
+		if n == 0 {
 			return n, err //nolint:wrapcheck // as the connection says it
 		}
-		c.between, c.unjudged = false, true
-		c.count++
 		if err != nil || len(p) != connBuffer || !c.listener.gate.overloaded() || !refusable(p[:n]) {
+			c.between = false
 			return n, nil
 		}
-		c.unjudged = false
 		if c.listener.gate.admits(c.count, c.waited) {
+			c.between, c.unjudged = false, false
 			return n, nil
 		}
-		c.between = true
+		c.count++
 		if err := c.refuse(); err != nil {
 			return 0, err
 		}
 	}
+}
+
+// begins says that what is read now between two requests is the beginning of one.
+// It is not when its client sent some of it before its turn: that lies in net/http's
+// buffer, and what is read is the rest. After an answer net/http sets the deadline of
+// an idle connection and waits for the first bytes; as soon as it has some, it sets
+// that of the headers.
+func (c *gateConn) begins() bool { return c.count == 1 || c.deadlines == 1 }
+
+// SetReadDeadline implements net.Conn.
+func (c *gateConn) SetReadDeadline(t time.Time) error {
+	if c.between {
+		c.deadlines++
+	}
+	return c.Conn.SetReadDeadline(t) //nolint:wrapcheck // as the connection says it
+}
+
+// CloseWrite lets net/http close a connection in two steps when its client sends
+// still, so that the client can read the answer.
+func (c *gateConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite() //nolint:wrapcheck // as the connection says it
+	}
+	return nil
 }
 
 // refuse answers a request that was read as a whole.
@@ -115,7 +149,8 @@ func refusable(data []byte) bool {
 	}
 	line, rest, _ := bytes.Cut(header, []byte("\r\n"))
 	post := bytes.HasPrefix(line, []byte("POST /api/"))
-	if !post && !bytes.HasPrefix(line, []byte("GET /api/")) || !bytes.HasSuffix(line, []byte(" HTTP/1.1")) || bytes.IndexByte(header, 0) >= 0 {
+	if !post && !bytes.HasPrefix(line, []byte("GET /api/")) || !bytes.HasSuffix(line, []byte(" HTTP/1.1")) ||
+		bytes.ContainsAny(line, "\r\n") || bytes.IndexByte(header, 0) >= 0 {
 		return false
 	}
 	length := -1
@@ -173,8 +208,15 @@ func (s *Server) guard(l net.Listener) net.Listener {
 
 // connState is http.Server.ConnState.
 func connState(conn net.Conn, state http.ConnState) {
-	if c, ok := conn.(*gateConn); ok && state == http.StateIdle {
-		c.between, c.renewed = true, time.Time{}
+	c, ok := conn.(*gateConn)
+	switch {
+	case !ok:
+	case state == http.StateActive: // it has the headers
+		c.between = false
+	case state == http.StateIdle:
+		c.between, c.deadlines, c.renewed = true, 0, time.Time{}
+		c.unjudged = true
+		c.count++
 	}
 }
 

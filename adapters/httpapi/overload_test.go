@@ -210,32 +210,35 @@ func TestOnlyOneWholePlainRequestIsRefusedBeforeItIsParsed(t *testing.T) {
 	const good = "POST /api/generate_jwt/ HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
 	for data, want := range map[string]bool{
 		good: true,
-		"GET /api/forward_auth/ HTTP/1.1\r\nHost: x\r\n\r\n":                                    true,
-		strings.Replace(good, "Content-Length", "content-length", 1):                            true,
-		strings.Replace(good, ": 2", ":2", 1):                                                   true,
-		good + "GET /":                                                                          false,
-		good[:len(good)-1]:                                                                      false,
-		strings.Replace(good, "POST", "HEAD", 1):                                                false,
-		strings.Replace(good, "POST", "post", 1):                                                false,
-		strings.Replace(good, "1.1", "1.0", 1):                                                  false,
-		strings.Replace(good, "/api/generate_jwt/", "/healthz", 1):                              false,
-		strings.Replace(good, "Content-Length: 2", "Content-Length: 2\r\nContent-Length: 2", 1): false,
-		strings.Replace(good, "Content-Length: 2", "Content-Length: +2", 1):                     false,
-		strings.Replace(good, "Content-Length: 2", "Content-Length: 2, 2", 1):                   false,
-		strings.Replace(good, "Content-Length: 2", "Content-Length: 0x2", 1):                    false,
-		strings.Replace(good, "Content-Length:", "Content-Length :", 1):                         false,
-		strings.Replace(good, "Content-Length: 2", "Transfer-Encoding: chunked", 1):             false,
-		strings.Replace(good, "Host: x", "Transfer-Encoding: identity", 1):                      false,
-		strings.Replace(good, "Host: x", "Expect: 100-continue", 1):                             false,
-		strings.Replace(good, "Host: x", "Connection: close", 1):                                false,
-		strings.Replace(good, "Host: x", "X: y\r\n Content-Length: 30", 1):                      false,
-		strings.Replace(good, "Host: x", "X: y\nContent-Length: 30", 1):                         false,
-		strings.Replace(good, "Host: x", "X: y\rContent-Length: 30", 1):                         false,
-		strings.Replace(good, "Host: x", "X", 1):                                                false,
-		strings.Replace(good, "Host: x", "X: \x00", 1):                                          false,
-		"GET /api/forward_auth/ HTTP/1.1\r\nContent-Length: 0\r\n\r\n":                          false,
-		"GET /api/forward_auth/ HTTP/1.1\r\nHost: x\r\n\r\nPOST":                                false,
-		"POST /api/generate_jwt/ HTTP/1.1\r\nHost: x\r\n\r\n":                                   false,
+		"GET /api/forward_auth/ HTTP/1.1\r\nHost: x\r\n\r\n":                                        true,
+		strings.Replace(good, "Content-Length", "content-length", 1):                                true,
+		strings.Replace(good, ": 2", ":2", 1):                                                       true,
+		good + "GET /":                                                                              false,
+		good[:len(good)-1]:                                                                          false,
+		strings.Replace(good, "POST", "HEAD", 1):                                                    false,
+		strings.Replace(good, "POST", "post", 1):                                                    false,
+		strings.Replace(good, "1.1", "1.0", 1):                                                      false,
+		strings.Replace(good, "/api/generate_jwt/", "/healthz", 1):                                  false,
+		strings.Replace(good, "Content-Length: 2", "Content-Length: 2\r\nContent-Length: 2", 1):     false,
+		strings.Replace(good, "Content-Length: 2", "Content-Length: +2", 1):                         false,
+		strings.Replace(good, "Content-Length: 2", "Content-Length: 2, 2", 1):                       false,
+		strings.Replace(good, "Content-Length: 2", "Content-Length: 0x2", 1):                        false,
+		strings.Replace(good, "Content-Length:", "Content-Length :", 1):                             false,
+		strings.Replace(good, "Content-Length: 2", "Transfer-Encoding: chunked", 1):                 false,
+		strings.Replace(good, "Host: x", "Transfer-Encoding: identity", 1):                          false,
+		strings.Replace(good, "Host: x", "Expect: 100-continue", 1):                                 false,
+		strings.Replace(good, "Host: x", "Connection: close", 1):                                    false,
+		strings.Replace(good, "Host: x", "X: y\r\n Content-Length: 30", 1):                          false,
+		strings.Replace(good, "Host: x", "X: y\nContent-Length: 30", 1):                             false,
+		strings.Replace(good, "Host: x", "X: y\rContent-Length: 30", 1):                             false,
+		strings.Replace(good, "Host: x", "X", 1):                                                    false,
+		strings.Replace(good, " HTTP/1.1", " HTTP/1.1\nTransfer-Encoding: chunked\nX: HTTP/1.1", 1): false,
+		strings.Replace(good, " HTTP/1.1", " HTTP/1.1\rX: HTTP/1.1", 1):                             false,
+		"GET /api/forward_auth/ HTTP/1.1\n\nPOST /api/ HTTP/1.1\r\nHost: x\r\n\r\n":                 false,
+		strings.Replace(good, "Host: x", "X: \x00", 1):                                              false,
+		"GET /api/forward_auth/ HTTP/1.1\r\nContent-Length: 0\r\n\r\n":                              false,
+		"GET /api/forward_auth/ HTTP/1.1\r\nHost: x\r\n\r\nPOST":                                    false,
+		"POST /api/generate_jwt/ HTTP/1.1\r\nHost: x\r\n\r\n":                                       false,
 		"": false,
 	} {
 		if got := httpapi.Refusable([]byte(data)); got != want {
@@ -266,6 +269,48 @@ func TestARequestInABodyIsNoRequestInOverload(t *testing.T) {
 	c.ask(t)
 	if response, _ := c.ask(t); response.StatusCode != http.StatusOK || response.ContentLength != int64(len("{\"status\":\"ok\"}\n")) {
 		t.Errorf("out of step: %s", response.Status)
+	}
+}
+
+// What follows a request that was sent before its turn is the rest of that one, and
+// not one of its own: net/http has begun it without reading anything.
+func TestTheRestOfARequestThatCameEarlyIsNoRequestInOverload(t *testing.T) {
+	inner := keepAlive(request{body: minimal})
+	head := "POST /api/generate_jwt/ HTTP/1.1\r\nHost: x\r\n"
+	length := "Content-Length: " + strconv.Itoa(len(inner)) + "\r\n\r\n"
+	for name, pieces := range map[string][]string{
+		"the body":            {inner + head + length, inner},
+		"headers and body":    {inner + head, length, inner},
+		"what looks like one": {inner + head, strings.Replace(inner, " HTTP/1.1", ": HTTP/1.1", 1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, wait := waiting(t)
+			wait.Store(int64(time.Second))
+			c := s.caller(t)
+			overload(t, s, c)
+			c.ask(t, pieces...)
+			if name == "what looks like one" { // which is a header that nobody may send
+				if response, _ := c.ask(t); response.StatusCode != http.StatusBadRequest {
+					t.Errorf("out of step: %s", response.Status)
+				}
+				return
+			}
+			c.ask(t)
+			if response, _ := c.ask(t, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); response.StatusCode != http.StatusOK {
+				t.Errorf("out of step: %s", response.Status)
+			}
+		})
+	}
+}
+
+// A connection that is closed while its client sends still is closed in two steps, or
+// the client would lose the answer.
+func TestTheGateLeavesTheAnswerToWhoSendsTooMuch(t *testing.T) {
+	s, _ := waiting(t)
+	conn := s.dial(t)
+	write(t, conn, "GET /healthz HTTP/1.1\r\nHost: x\r\nX: "+strings.Repeat("x", 128<<10))
+	if answer, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 431 ") {
+		t.Errorf("%v after %q", err, answer)
 	}
 }
 
