@@ -21,13 +21,15 @@ func (s *Server) mintBatch(c *gin.Context) {
 			s.meter.Answered(code, s.clock.Now().Sub(begin))
 		}
 	}()
+	ctx, cancel := s.batchTime(c.Request.Context()) // what the body takes to come is part of it
+	defer cancel()
 	caller, asked, err := s.acceptBatch(c)
 	if err != nil {
 		code = s.fail(c, audit.ActionMint, caller, err)
 		return
 	}
 	code = ""
-	s.answerBatch(c, caller, asked)
+	s.answerBatch(ctx, c, caller, asked)
 }
 
 // acceptBatch is what comes before the first item, in the order in which a mint has
@@ -67,10 +69,8 @@ func (s *Server) acceptBatch(c *gin.Context) (app.Caller, batch, error) {
 // answerBatch writes the answer to each item as it is made. The status is 200 by
 // then, so an answer that cannot be finished is cut off, and no client takes it for
 // a whole one.
-func (s *Server) answerBatch(c *gin.Context, caller app.Caller, asked batch) {
+func (s *Server) answerBatch(ctx context.Context, c *gin.Context, caller app.Caller, asked batch) {
 	client := c.Request.Context()
-	ctx, cancel := s.batchTime(client)
-	defer cancel()
 	run := s.minter.Batch(call(c), caller, s.again(c))
 	out := stream{w: c.Writer, buffer: make([]byte, 0, streamEvery+streamEvery/8)}
 	c.Writer.Header()["Content-Type"] = []string{"application/json"}

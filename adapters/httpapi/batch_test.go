@@ -609,6 +609,28 @@ func TestWhatIsNotMadeInTimeIsAnsweredSoInAWholeAnswer(t *testing.T) {
 	}
 }
 
+// What the body takes to come is part of the time that the answer has.
+func TestABatchWhoseBodyComesSlowlyIsAnsweredInAWholeAnswerToo(t *testing.T) {
+	s := open(t, func(s *setup) { s.config.ReadTimeout, s.config.WriteTimeout = 2*time.Second, 2*time.Second },
+		before(func(ctx context.Context, _ int) error {
+			<-ctx.Done()
+			return fmt.Errorf("seal: %w", ctx.Err())
+		}))
+	text := batchOf(numbered(3)...).String()
+	conn := s.dial(t)
+	write(t, conn, text[:len(text)-1])
+	time.Sleep(800 * time.Millisecond)
+	write(t, conn, text[len(text)-1:])
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if body, err := io.ReadAll(response.Body); err != nil || strings.Count(string(body), `"code":"timeout"`) != 3 {
+		t.Errorf("%v after %s", err, body)
+	}
+}
+
 func TestABatchMakesTheDefaultKeyOfItsGroupOnce(t *testing.T) {
 	s := open(t)
 	r := batchOf(numbered(5)...)
