@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"embedseal/adapters/auditlog"
 	"embedseal/domain/audit"
@@ -316,4 +317,45 @@ func TestAFileThatWasCutWhileOpenIsToldOf(t *testing.T) {
 	b.record(t, "r4")
 	b.wantRecords(t, "audit_truncated", "r4")
 	b.wantVerified(t, audit.Removed)
+}
+
+// A file says once that it could not be synced, and of whichever sync: the next may
+// succeed without what the first was to bring to the disk.
+func TestASyncThatFailsWithARotationIsNotForgotten(t *testing.T) {
+	for what, rotate := range map[string]func(t *testing.T, b *book){
+		"of its own": func(t *testing.T, b *book) {
+			t.Helper()
+			if err := b.Record(t.Context(), event("full")); err == nil {
+				t.Fatal("a record was written on a full disk")
+			}
+		},
+		"by others": func(t *testing.T, b *book) {
+			t.Helper()
+			if err := os.Rename(b.config.Path, b.config.Path+".1"); err != nil {
+				t.Fatal(err)
+			}
+			b.Follow()
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			b := newBook(t, func(c *auditlog.Config) { c.SaveEvery, c.MaxBytes = time.Hour, 1 })
+			b.record(t, "r1")
+			f := &full{unsynced: true, cause: syscall.ENOSPC}
+			b.Break(func(out auditlog.Output) auditlog.Output {
+				f.Output = out
+				return f
+			})
+			rotate(t, b)
+			f.heal()
+			b.Save()
+			if s := b.store.state("local"); s.Head.Seq != 0 {
+				t.Errorf("the store is told of record %d, which may be lost", s.Head.Seq)
+			}
+			b.record(t, "after")
+			b.Save()
+			if s := b.store.state("local"); s.Head.Seq != 3 {
+				t.Errorf("afterwards it is told of record %d", s.Head.Seq)
+			}
+		})
+	}
 }

@@ -28,9 +28,9 @@ const (
 // one, in which the chain goes on. Where that cannot be done the file grows on. The
 // lock is held.
 func (l *Log) rotate() {
-	err := l.out.Sync()
+	err := syncOutput(l.out)
+	l.disk.settled(l.head.Seq, err)
 	if err == nil {
-		l.disk.settled(l.head.Seq)
 		err = l.exchange()
 	}
 	if err != nil {
@@ -120,9 +120,7 @@ func (l *Log) follow() {
 		return
 	}
 	l.cfg.Log.Warn("the audit log was renamed; a new file is begun", "path", l.cfg.Path)
-	if err := l.out.Sync(); err == nil {
-		l.disk.settled(l.head.Seq)
-	}
+	l.disk.settled(l.head.Seq, syncOutput(l.out))
 	if err := l.replace(); err != nil {
 		l.cfg.Log.Error("the audit log cannot be made anew", "path", l.cfg.Path, "error", err)
 	}
@@ -254,7 +252,9 @@ func (l *Log) prune() error {
 	if err := l.append(nil); err != nil {
 		return err
 	}
-	if err := l.out.Sync(); err != nil {
+	err = syncOutput(l.out)
+	l.disk.settled(l.head.Seq, err)
+	if err != nil {
 		return err
 	}
 	for _, name := range old {

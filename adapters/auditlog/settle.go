@@ -44,12 +44,7 @@ func (l *Log) settle(seq uint64) error {
 		upTo, err := l.sync()
 		d.mu.Lock()
 		d.busy = false
-		switch {
-		case err == nil:
-			d.synced = max(d.synced, upTo)
-		case d.synced < upTo: // else a rotation has synced the file and closed it
-			d.lost, d.err = max(d.lost, upTo), err
-		}
+		d.note(upTo, err)
 		d.done.Broadcast()
 	}
 }
@@ -71,9 +66,19 @@ func syncOutput(out output) error {
 	return err
 }
 
-// settled notes that all records up to that number are on the disk.
-func (d *disk) settled(seq uint64) {
+// settled notes what came of a sync of all records up to that number.
+func (d *disk) settled(seq uint64, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.synced = max(d.synced, seq)
+	d.note(seq, err)
+}
+
+// note is settled with the lock held.
+func (d *disk) note(seq uint64, err error) {
+	switch {
+	case err == nil:
+		d.synced = max(d.synced, seq)
+	case d.synced < seq: // else a rotation has synced the file and closed it
+		d.lost, d.err = max(d.lost, seq), err
+	}
 }
