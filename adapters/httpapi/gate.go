@@ -107,7 +107,7 @@ func (g *gate) standing(now int64, late bool) bool {
 		return false
 	}
 	score := g.score.Add(1)
-	if score <= 1 {
+	if score <= 1 || now < g.since.Load() {
 		g.since.Store(now)
 	}
 	if score < gateScore || now-g.since.Load() < int64(gateStanding) {
@@ -127,7 +127,7 @@ func (g *gate) look(now int64, late bool) {
 		g.late.Add(1)
 	}
 	end := g.window.Load()
-	if now < end || !g.window.CompareAndSwap(end, now+int64(gateWindow)) {
+	if ahead(now, end) || !g.window.CompareAndSwap(end, now+int64(gateWindow)) {
 		return
 	}
 	seen, were, share := g.seen.Swap(0), g.late.Swap(0), g.share.Load()
@@ -138,7 +138,11 @@ func (g *gate) look(now int64, late bool) {
 		return
 	}
 	g.share.Store(min(share+gateStep, gateAll))
-	if share == gateAll && now > g.until.Load() {
+	if share == gateAll && !ahead(now, g.until.Load()) {
 		g.until.Store(0)
 	}
 }
+
+// ahead says that a time is still to come. One that is further away than any is ever
+// set, even by who read the clock a while ago, is of before the clock was set back.
+func ahead(now, at int64) bool { return now < at && at-now <= int64(2*gateHold) }

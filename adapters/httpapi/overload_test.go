@@ -193,6 +193,38 @@ func TestAfterAnOverloadEverythingInTimeIsServedAtOnce(t *testing.T) {
 	}
 }
 
+// A clock that is set back must neither keep an overload going nor hide one.
+func TestAClockThatIsSetBackChangesNothingOfAnOverload(t *testing.T) {
+	s, wait := waiting(t)
+	wait.Store(int64(30 * time.Millisecond))
+	c := s.caller(t)
+	for range 48 { // three of these are looked at: a queue that may stand
+		c.ask(t, keepAlive(request{body: minimal}))
+	}
+	s.clock.advance(-time.Hour)
+	overload(t, s, c)
+	for range 200 {
+		s.clock.advance(time.Millisecond)
+		c.ask(t, keepAlive(request{body: minimal}))
+	}
+	s.clock.advance(-time.Hour)
+	wait.Store(int64(5 * time.Millisecond)) // in time, but not so soon that it is served in any case
+	for range 300 {
+		s.clock.advance(10 * time.Millisecond)
+		c.ask(t, keepAlive(request{body: minimal}))
+	}
+	for i := range 100 {
+		s.clock.advance(10 * time.Millisecond)
+		if response, _ := c.ask(t, keepAlive(request{body: minimal})); response.StatusCode != http.StatusOK {
+			t.Fatalf("request %d after it: %s", i, response.Status)
+		}
+	}
+	wait.Store(int64(30 * time.Millisecond)) // nor does one late request begin a new one
+	if response, _ := c.ask(t, keepAlive(request{body: minimal})); response.StatusCode != http.StatusOK {
+		t.Errorf("still refused: %s", response.Status)
+	}
+}
+
 func TestHealthIsAnsweredInOverload(t *testing.T) {
 	s, wait := waiting(t)
 	wait.Store(int64(time.Second))
