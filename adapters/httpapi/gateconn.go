@@ -116,7 +116,7 @@ func (c *gateConn) SetReadDeadline(t time.Time) error {
 // still, so that the client can read the answer.
 func (c *gateConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite() //nolint:wrapcheck // as the connection says it
+		return half.CloseWrite()
 	}
 	return nil
 }
