@@ -79,7 +79,7 @@ func TestAHundredFirstRequestsMakeOneDefaultKey(t *testing.T) {
 func TestTheDefaultKeyOfAGroupThatHasNoneIsWrittenBeforeTheAnswerLeaves(t *testing.T) {
 	s := open(t, func(s *setup) { s.keys = faultyKeys{KeyStore: s.keys, failUpdate: broken(ports.ErrUnknownOutcome)} })
 	got := s.send(t, request{body: minimal, headers: []string{jsonIs, "Explo-Authorization: Token " + apiToken("bare", "rw")}})
-	if p := got.problem(t); got.status != http.StatusServiceUnavailable || p.Code != "outcome_unknown" || strings.Contains(got.body, "jwt") {
+	if p := got.problem(t); got.status != http.StatusServiceUnavailable || p.Code != "outcome_unknown" || strings.Contains(got.body, `"jwt"`) {
 		t.Errorf("%d %s", got.status, got.body)
 	}
 }

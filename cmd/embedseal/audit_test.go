@@ -130,7 +130,7 @@ func TestWithoutARecordThereIsNoToken(t *testing.T) {
 		s := serve(t, "--data-dir", dir, "--store", store, "--audit-path", "/dev/full")
 		for name, body := range map[string]string{"a mint": goodBody, "a refusal": `{}`} {
 			a := post(t, s.address, made.APIToken, body)
-			if a.status != http.StatusServiceUnavailable || a.Code != "audit_unavailable" || a.JWT != "" || strings.Contains(a.text, "jwt") || a.Errors != nil {
+			if a.status != http.StatusServiceUnavailable || a.Code != "audit_unavailable" || a.JWT != "" || strings.Contains(a.text, `"jwt"`) || a.Errors != nil {
 				t.Errorf("%s: %d %s", name, a.status, a.text)
 			}
 		}
