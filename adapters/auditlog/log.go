@@ -220,6 +220,9 @@ func (l *Log) ready() error {
 	}
 	if l.cfg.MaxBytes > 0 && l.size >= l.cfg.MaxBytes && time.Now().After(l.rotateAfter) {
 		l.rotate()
+		if l.doubt { // what the new file begins with was cut short
+			return l.adopt(l.head)
+		}
 	}
 	return nil
 }
