@@ -159,9 +159,9 @@ func (s *Revoker) expiry(ctx context.Context, id group.ID, compact jwe.Compact) 
 // key is the key of the group with that id. The error is [key.ErrUnknown], or what the
 // store answers.
 func (s *Revoker) key(ctx context.Context, g group.ID, id string) (key.Key, error) {
-	ring, err := s.keys.Ring(ctx, g)
+	ring, err := readRing(ctx, s.keys, g)
 	if err != nil {
-		return key.Key{}, fmt.Errorf("read ring of %s: %w", g, err)
+		return key.Key{}, err
 	}
 	k, found := ring.Find(key.ID(id))
 	if !found {
@@ -300,9 +300,5 @@ func (s *Revoker) enter(ctx context.Context, by Actor, need Right, id group.ID) 
 	if err := by.May(need, id); err != nil {
 		return group.Group{}, err
 	}
-	g, err := s.groups.Group(ctx, id)
-	if err != nil {
-		return group.Group{}, fmt.Errorf("read group %s: %w", id, err)
-	}
-	return g, nil
+	return readGroup(ctx, s.groups, id)
 }

@@ -87,9 +87,9 @@ func (v *Verifier) judge(ctx context.Context, g *group.Group, text string, prese
 	if err != nil {
 		return Verdict{Reason: verdict.Malformed}, nil
 	}
-	ring, err := v.keys.Ring(ctx, g.ID)
+	ring, err := readRing(ctx, v.keys, g.ID)
 	if err != nil {
-		return Verdict{}, fmt.Errorf("read ring of %s: %w", g.ID, err)
+		return Verdict{}, err
 	}
 	now := v.clock.Now()
 	k, found := ring.Find(key.ID(compact.Header().KeyID))

@@ -73,7 +73,7 @@ func (s *Server) answerBatch(ctx context.Context, c *gin.Context, caller app.Cal
 	client := c.Request.Context()
 	run := s.minter.Batch(call(c), caller, s.again(c))
 	out := stream{w: c.Writer, buffer: make([]byte, 0, streamEvery+streamEvery/8)}
-	c.Writer.Header()["Content-Type"] = []string{"application/json"}
+	c.Writer.Header()["Content-Type"] = typeJSON
 	out.buffer = append(out.buffer, `{"success": 1, "items": [`...)
 	between := "\n"
 	for _, text := range asked.items {
