@@ -90,14 +90,9 @@ func (s *scanner) object(depth int) error {
 		if err != nil {
 			return err
 		}
-		s.space()
-		if s.take('}') {
-			return nil
+		if ended, err := s.ended('}'); ended || err != nil {
+			return err
 		}
-		if !s.take(',') {
-			return s.syntax()
-		}
-		s.space()
 	}
 }
 
@@ -117,14 +112,9 @@ func (s *scanner) foreignMembers(depth int) error {
 		if err := s.value(depth); err != nil {
 			return err
 		}
-		s.space()
-		if s.take('}') {
-			return nil
+		if ended, err := s.ended('}'); ended || err != nil {
+			return err
 		}
-		if !s.take(',') {
-			return s.syntax()
-		}
-		s.space()
 	}
 }
 
@@ -182,15 +172,22 @@ func (s *scanner) array(depth int) error {
 		if err := s.value(depth); err != nil {
 			return err
 		}
-		s.space()
-		if s.take(']') {
-			return nil
+		if ended, err := s.ended(']'); ended || err != nil {
+			return err
 		}
-		if !s.take(',') {
-			return s.syntax()
-		}
-		s.space()
 	}
+}
+
+// ended takes what stands behind a member or an element: the end, or a comma.
+func (s *scanner) ended(end byte) (bool, error) {
+	if s.space(); s.take(end) {
+		return true, nil
+	}
+	if !s.take(',') {
+		return false, s.syntax()
+	}
+	s.space()
+	return false, nil
 }
 
 // string proves a string and leaves pos behind its closing quote.
