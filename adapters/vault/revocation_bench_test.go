@@ -6,11 +6,9 @@ import (
 	"time"
 
 	"embedseal/adapters/vault"
-	"embedseal/adapters/vault/vaulttest"
 	"embedseal/domain/group"
 	"embedseal/domain/policy"
 	"embedseal/domain/revocation"
-	"embedseal/domain/secret"
 	"embedseal/domain/token"
 )
 
@@ -18,17 +16,9 @@ import (
 // first verification after a start does.
 func BenchmarkColdRevocations(b *testing.B) {
 	const entries = 8000
-	server := vaulttest.Dev(b)
-	backend, closing, err := vault.Open(b.Context(), vault.Config{
-		Addresses: []string{server.Address}, Prefix: "bench",
-		Auth: vault.AuthConfig{Method: vault.MethodToken, Token: secret.New(server.Token)},
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer closing()
+	_, backend := benchBackend(b)
 	now := time.Now().UTC().Truncate(time.Second)
-	err = vault.NewGroupStore(backend).CreateGroup(b.Context(), group.Group{ID: "acme", Name: "acme", Policy: policy.Default(), CreatedAt: now})
+	err := vault.NewGroupStore(backend).CreateGroup(b.Context(), group.Group{ID: "acme", Name: "acme", Policy: policy.Default(), CreatedAt: now})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -16,12 +16,9 @@ import (
 	"embedseal/domain/secret"
 )
 
-// BenchmarkTransitSeal sets the cipher beside a loop that does nothing but
-// transit/encrypt with the same client library and as many callers. They take
-// turns, and the ratio is the median over the turns, as a machine is not
-// equally fast all the time.
-func BenchmarkTransitSeal(b *testing.B) {
-	const callers, batch, turns = 32, 40, 11 // rounds of each caller in a turn
+// benchBackend is a real Vault, and the backend that is measured on it.
+func benchBackend(b *testing.B) (*vaulttest.Server, *vault.Backend) {
+	b.Helper()
 	server := vaulttest.Dev(b)
 	backend, closing, err := vault.Open(b.Context(), vault.Config{
 		Addresses: []string{server.Address}, Prefix: "bench",
@@ -30,7 +27,17 @@ func BenchmarkTransitSeal(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer closing()
+	b.Cleanup(closing)
+	return server, backend
+}
+
+// BenchmarkTransitSeal sets the cipher beside a loop that does nothing but
+// transit/encrypt with the same client library and as many callers. They take
+// turns, and the ratio is the median over the turns, as a machine is not
+// equally fast all the time.
+func BenchmarkTransitSeal(b *testing.B) {
+	const callers, batch, turns = 32, 40, 11 // rounds of each caller in a turn
+	server, backend := benchBackend(b)
 	k, err := vault.NewCustody(backend).Create(b.Context(), "acme", "k1")
 	if err != nil {
 		b.Fatal(err)
