@@ -1,20 +1,12 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net"
 	"net/http"
 	"net/netip"
-	"net/textproto"
-	"strconv"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -22,6 +14,7 @@ import (
 	"embedseal/adapters/auditlog"
 	"embedseal/adapters/datadir"
 	"embedseal/adapters/httpapi"
+	"embedseal/adapters/httpload"
 	"embedseal/adapters/httpload/floor"
 	"embedseal/adapters/metrics"
 	"embedseal/app"
@@ -177,31 +170,44 @@ func BenchmarkHTTPRatio(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// inquiry is what is asked again and again.
-type inquiry struct{ path, apiToken, body string }
+// inquiry is the request that is sent again and again to an address.
+type inquiry func(address string) []byte
 
-func mintInquiry(apiToken string) inquiry { return inquiry{mintPath, apiToken, floor.Body} }
+func mintInquiry(apiToken string) inquiry { return posting(mintPath, apiToken, floor.Body) }
+
+func posting(path, apiToken, body string) inquiry {
+	return func(address string) []byte {
+		return httpload.Post(address, path, body, "Explo-Authorization", "Token "+apiToken)
+	}
+}
 
 func benchmarkHTTP(b *testing.B, handler http.Handler, q inquiry) {
 	address := serveHTTP(b, handler)
-	var left atomic.Int64
-	left.Store(int64(b.N))
 	b.ReportAllocs()
 	b.ResetTimer()
-	askAll(b, address, q, func() bool { return left.Add(-1) >= 0 })
+	askAll(b, address, q, httpload.Config{Requests: int64(b.N)})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
 }
 
 // press asks for as long as it is told, and returns the requests per second.
 func press(b *testing.B, address string, q inquiry, long time.Duration) float64 {
 	b.Helper()
-	var done atomic.Int64
-	begin := time.Now()
-	askAll(b, address, q, func() bool {
-		done.Add(1)
-		return time.Since(begin) < long
-	})
-	return float64(done.Load()) / time.Since(begin).Seconds()
+	r := askAll(b, address, q, httpload.Config{Duration: long})
+	return r.PerSecond()
+}
+
+// askAll sends the same request over each connection, one after the other. It fails
+// the benchmark when one is not granted.
+func askAll(b *testing.B, address string, q inquiry, run httpload.Config) httpload.Result {
+	b.Helper()
+	run.Request, run.Connections = q(address), connections
+	run.Dial = func(ctx context.Context) (net.Conn, error) { return (&net.Dialer{}).DialContext(ctx, "tcp", address) }
+	r, err := httpload.Run(b.Context(), run)
+	must(b, err)
+	if r.Refused+r.Failed > 0 {
+		b.Fatalf("%d refused %v, %d failed: %v", r.Refused, r.Codes, r.Failed, r.Failure)
+	}
+	return r
 }
 
 // processorTime is what this process has used of the processors.
@@ -220,63 +226,6 @@ func serveHTTP(b *testing.B, handler http.Handler) string {
 	go func() { _ = server.Serve(listener) }()
 	b.Cleanup(func() { _ = server.Shutdown(context.Background()) })
 	return listener.Addr().String()
-}
-
-// askAll sends the same request over each connection, one after the other,
-// while more says so. It fails the benchmark at the first answer that is not
-// 200.
-func askAll(b *testing.B, address string, q inquiry, more func() bool) {
-	b.Helper()
-	request := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"+
-		"Explo-Authorization: Token %s\r\nContent-Length: %d\r\n\r\n%s", q.path, address, q.apiToken, len(q.body), q.body)
-	var group sync.WaitGroup
-	for range connections {
-		group.Go(func() {
-			conn, err := (&net.Dialer{}).DialContext(b.Context(), "tcp", address)
-			if err != nil {
-				b.Error(err)
-				return
-			}
-			defer func() { _ = conn.Close() }()
-			in := bufio.NewReader(conn)
-			for more() {
-				if err := exchange(conn, in, request); err != nil {
-					b.Error(err)
-					return
-				}
-			}
-		})
-	}
-	group.Wait()
-}
-
-// exchange is as little of an HTTP client as will do, so that the client costs
-// little beside the server.
-func exchange(conn net.Conn, in *bufio.Reader, request []byte) error {
-	if _, err := conn.Write(request); err != nil {
-		return err
-	}
-	length := -1
-	for first := true; ; first = false {
-		line, err := in.ReadSlice('\n')
-		if err != nil {
-			return err
-		}
-		line = bytes.TrimRight(line, "\r\n")
-		if first && !bytes.HasPrefix(line, []byte("HTTP/1.1 200")) {
-			return fmt.Errorf("answered %s", line)
-		}
-		if len(line) == 0 {
-			break
-		}
-		if name, value, _ := bytes.Cut(line, []byte(": ")); textproto.CanonicalMIMEHeaderKey(string(name)) == "Content-Length" {
-			if length, err = strconv.Atoi(string(value)); err != nil {
-				return err
-			}
-		}
-	}
-	_, err := io.CopyN(io.Discard, in, int64(length))
-	return err
 }
 
 // floorHandler is the least that a server can do.

@@ -1,18 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,13 +22,13 @@ import (
 // encoding/json, answered.
 func BenchmarkHTTPForwardFloor(b *testing.B) {
 	handler, text := floorForward(b)
-	benchmarkForward(b, handler, "x", text)
+	benchmarkHTTP(b, handler, forwardInquiry("x", text))
 }
 
 // BenchmarkHTTPForward is the product on the same road.
 func BenchmarkHTTPForward(b *testing.B) {
 	run := newBench(b)
-	benchmarkForward(b, run.service.Server.Handler(), run.token.Reveal(), run.embedded(b))
+	benchmarkHTTP(b, run.service.Server.Handler(), forwardInquiry(run.token.Reveal(), run.embedded(b)))
 }
 
 // BenchmarkHTTPForwardRatio runs both in turns, and reports how much of the floor's
@@ -41,13 +37,13 @@ func BenchmarkHTTPForwardRatio(b *testing.B) {
 	run := newBench(b)
 	handler, text := floorForward(b)
 	floor, forward := serveHTTP(b, handler), serveHTTP(b, run.service.Server.Handler())
-	ours := run.embedded(b)
+	least, ours := forwardInquiry("x", text), forwardInquiry(run.token.Reveal(), run.embedded(b))
 	var floorRate, forwardRate float64
 	rounds := 0
 	for b.Loop() {
 		for range 5 {
-			floorRate += pressForward(b, floor, "x", text, 500*time.Millisecond)
-			forwardRate += pressForward(b, forward, run.token.Reveal(), ours, 500*time.Millisecond)
+			floorRate += press(b, floor, least, 500*time.Millisecond)
+			forwardRate += press(b, forward, ours, 500*time.Millisecond)
 			rounds++
 		}
 	}
@@ -73,52 +69,12 @@ func (run bench) embedded(b *testing.B) string {
 	return string(minted.Text)
 }
 
-func benchmarkForward(b *testing.B, handler http.Handler, apiToken, text string) {
-	b.Helper()
-	address := serveHTTP(b, handler)
-	var left atomic.Int64
-	left.Store(int64(b.N))
-	b.ReportAllocs()
-	b.ResetTimer()
-	askForward(b, address, apiToken, text, func() bool { return left.Add(-1) >= 0 })
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
-}
-
-func pressForward(b *testing.B, address, apiToken, text string, long time.Duration) float64 {
-	b.Helper()
-	var done atomic.Int64
-	begin := time.Now()
-	askForward(b, address, apiToken, text, func() bool {
-		done.Add(1)
-		return time.Since(begin) < long
-	})
-	return float64(done.Load()) / time.Since(begin).Seconds()
-}
-
-// askForward is [askAll] as nginx asks.
-func askForward(b *testing.B, address, apiToken, text string, more func() bool) {
-	b.Helper()
-	request := fmt.Appendf(nil, "GET /api/forward_auth/ HTTP/1.1\r\nHost: %s\r\nExplo-Authorization: Token %s\r\n"+
-		"X-Original-URI: /iframe/%s/production?page=1\r\nCookie: theme=dark\r\nUser-Agent: bench\r\n\r\n", address, apiToken, text)
-	var group sync.WaitGroup
-	for range connections {
-		group.Go(func() {
-			conn, err := (&net.Dialer{}).DialContext(b.Context(), "tcp", address)
-			if err != nil {
-				b.Error(err)
-				return
-			}
-			defer func() { _ = conn.Close() }()
-			in := bufio.NewReader(conn)
-			for more() {
-				if err := exchange(conn, in, request); err != nil {
-					b.Error(err)
-					return
-				}
-			}
-		})
+// forwardInquiry is what nginx asks.
+func forwardInquiry(apiToken, text string) inquiry {
+	return func(address string) []byte {
+		return fmt.Appendf(nil, "GET /api/forward_auth/ HTTP/1.1\r\nHost: %s\r\nExplo-Authorization: Token %s\r\n"+
+			"X-Original-URI: /iframe/%s/production?page=1\r\nCookie: theme=dark\r\nUser-Agent: bench\r\n\r\n", address, apiToken, text)
 	}
-	group.Wait()
 }
 
 // floorForward is that handler, and a token for it.

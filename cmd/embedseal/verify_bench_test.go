@@ -29,7 +29,7 @@ func (run bench) verifying(b *testing.B) (inquiry, string) {
 		ProvidedID: &customer, EmbedID: &embed, EmbedOrigin: &origin, Features: []string{"flt", "srt"},
 	})
 	must(b, err)
-	return inquiry{verifyPath, run.token.Reveal(), `{"jwt": "` + string(made.Text) + `", "embed_origin": "https://your-domain.com/", "embed_id": "abcde"}`},
+	return posting(verifyPath, run.token.Reveal(), `{"jwt": "`+string(made.Text)+`", "embed_origin": "https://your-domain.com/", "embed_id": "abcde"}`),
 		string(made.Text)
 }
 
@@ -104,5 +104,5 @@ func verifyFloor(b *testing.B) (inquiry, http.Handler) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]any{"success": 1, "active": true, "claims": claims})
 	})
-	return inquiry{verifyPath, "x", `{"jwt": "` + vector12 + `", "embed_origin": "https://your-domain.com/", "embed_id": "abcde"}`}, handler
+	return posting(verifyPath, "x", `{"jwt": "`+vector12+`", "embed_origin": "https://your-domain.com/", "embed_id": "abcde"}`), handler
 }
