@@ -78,9 +78,6 @@ func (s *Server) Waits(wait func() time.Duration) {
 // WaitedOn is how long ago the last data came in, as the kernel says.
 func WaitedOn(raw syscall.RawConn) (time.Duration, bool) { return waitedOn(raw)() }
 
-// Refusable says whether data is one request that can be refused as it stands.
-func Refusable(data []byte) bool { return refusable(data) }
-
 // Routes are the operations of the administration API: method and path.
 func (a *Admin) Routes() [][2]string {
 	var all [][2]string

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"syscall"
 	"time"
 
@@ -66,10 +65,17 @@ func listen(ctx context.Context, address, purpose, flag string) (net.Listener, e
 	return listener, nil
 }
 
+// server is an [http.Server], or the like of one.
+type server interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+	Close() error
+}
+
 // serveUntil answers on the listeners until ctx is done, then lets the requests
 // under way finish: for grace, after which their connections are cut and the error
 // says so.
-func serveUntil(ctx context.Context, server *http.Server, grace time.Duration, listeners ...net.Listener) error {
+func serveUntil(ctx context.Context, server server, grace time.Duration, listeners ...net.Listener) error {
 	done := make(chan error, len(listeners))
 	for _, l := range listeners {
 		go func() { done <- server.Serve(l) }()

@@ -8,9 +8,11 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
+	"embedseal/adapters/httpapi/plainhttp"
 	"embedseal/app"
 	"embedseal/ports"
 )
@@ -26,6 +28,7 @@ type Server struct {
 	verifier *app.Verifier
 	gate     *gate
 	http     *http.Server
+	plain    *plainhttp.Server
 	listener net.Listener
 }
 
@@ -41,7 +44,6 @@ func New(cfg Config, auth *app.Authenticator, minter *app.Minter, verifier *app.
 	s.http = &http.Server{
 		Handler:     s.gated(handler),
 		ConnContext: withGateConn,
-		ConnState:   connState,
 		// "OPTIONS *" is a request like any other, and gets the answer of its path.
 		DisableGeneralOptionsHandler: true,
 
@@ -52,6 +54,7 @@ func New(cfg Config, auth *app.Authenticator, minter *app.Minter, verifier *app.
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+	s.plain = &plainhttp.Server{HTTP: s.http, Serves: servedPlain, Refuse: s.refuser()}
 	return s, nil
 }
 
@@ -76,7 +79,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.listener == nil {
 		return errors.New("httpapi: serve: nothing was listened on before")
 	}
-	return serveUntil(ctx, s.http, s.cfg.ShutdownTimeout, s.guard(s.listener))
+	return serveUntil(ctx, s.plain, s.cfg.ShutdownTimeout, s.guard(s.listener))
 }
 
 // Limits tells what the limiters of the listener have done, and the gate against
@@ -121,6 +124,16 @@ func (s *Server) routes() (http.Handler, error) {
 		engine.Handle(method, forwardRoute+"/*original", s.forwardAuth)
 	}
 	return engine, nil
+}
+
+// servedPlain is true of what is asked so often that it is worth to do without
+// net/http's server. A batch is not: it streams.
+func servedPlain(method, path string) bool {
+	switch path {
+	case "/api/generate_jwt/", "/api/generate_jwt", "/api/verify_jwt/", "/api/verify_jwt":
+		return method == http.MethodPost
+	}
+	return method == http.MethodGet && strings.HasPrefix(path, forwardRoute)
 }
 
 const healthPath = "/healthz"
