@@ -55,13 +55,15 @@ func newConn(accepted net.Conn, from *splitter) *conn {
 func (c *conn) serve() {
 	defer c.from.server.remove(c)
 	defer c.recovered()
-	for now := time.Now(); c.await(now) && c.state.CompareAndSwap(idle, busy); {
+	// Who says nothing has as long as net/http gives a header.
+	_ = c.SetReadDeadline(time.Now().Add(c.from.server.HTTP.ReadHeaderTimeout))
+	for c.await() && c.state.CompareAndSwap(idle, busy) {
 		if c.read() != whole {
 			c.handOver()
 			return
 		}
-		var more bool
-		if now, more = c.answer(); !more || !c.state.CompareAndSwap(busy, idle) {
+		now, more := c.answer()
+		if !more || !c.state.CompareAndSwap(busy, idle) || c.keep(now) != nil {
 			break
 		}
 	}
@@ -83,22 +85,20 @@ func (c *conn) recovered() {
 }
 
 // await waits for the beginning of a request, and says whether it came.
-func (c *conn) await(now time.Time) bool {
-	if !now.Before(c.renew) {
-		if err := c.setDeadlines(now); err != nil {
-			return false
-		}
-	}
+func (c *conn) await() bool {
 	if c.used == 0 { // else it came early
 		c.used, _ = c.Read(c.buffer)
 	}
 	return c.used > 0
 }
 
-// setDeadlines gives the connection its time to be idle, and to take an answer. To do
-// so for each request would cost more than to read it, so there is a quarter more,
-// within which nothing needs to be done.
-func (c *conn) setDeadlines(now time.Time) error {
+// keep gives the connection its time to be idle, and to take an answer. To do so for
+// each request would cost more than to read it, so there is a quarter more, within
+// which nothing needs to be done.
+func (c *conn) keep(now time.Time) error {
+	if now.Before(c.renew) {
+		return nil
+	}
 	to := c.from.server.HTTP
 	spare := min(to.IdleTimeout, to.WriteTimeout) / 4
 	c.renew = now.Add(spare)

@@ -22,8 +22,9 @@ import (
 // Server is an [http.Server] that is quicker for plain requests. Its fields are set
 // before Serve.
 type Server struct {
-	// HTTP is asked for its Handler, IdleTimeout, WriteTimeout and ErrorLog, and
-	// serves the connections that are not plain.
+	// HTTP serves the connections that are not plain. Of the others it says the
+	// Handler, the ErrorLog, and the ReadHeaderTimeout, WriteTimeout and IdleTimeout,
+	// which must be set.
 	HTTP *http.Server
 	// Serves says which plain requests are answered here. Their handlers must not
 	// flush or hijack.
