@@ -45,7 +45,7 @@ type conn struct {
 func newConn(accepted net.Conn, from *splitter) *conn {
 	c := &conn{Conn: accepted, from: from, buffer: make([]byte, maxRequest)}
 	c.client.conn = accepted
-	c.in.prepare(accepted.RemoteAddr(), &c.client)
+	c.in.prepare(&c.client, accepted.RemoteAddr())
 	c.out.header = make(http.Header, 8)
 	return c
 }

@@ -36,7 +36,7 @@ type incoming struct {
 }
 
 // prepare sets what all requests of a connection have in common.
-func (r *incoming) prepare(remote net.Addr, ctx context.Context) {
+func (r *incoming) prepare(ctx context.Context, remote net.Addr) {
 	r.header = make(http.Header, 8)
 	r.blank = *(&http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: r.header}).WithContext(ctx)
 	if remote != nil {

@@ -191,7 +191,7 @@ func (f *Foreign) Read(p []byte) (int, error) {
 // still, so that the client can read the answer.
 func (f *Foreign) CloseWrite() error {
 	if half, ok := f.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite() //nolint:wrapcheck // as the connection says it
+		return half.CloseWrite()
 	}
 	return nil
 }
