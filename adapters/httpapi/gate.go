@@ -21,7 +21,10 @@ const (
 	// over.
 	gateHold = time.Second
 
-	// In overload, one in gateSpare late requests is served all the same, so that
+	// In overload, of those that would be refused in any case one in gateAsked is asked
+	// how long it waited, to know how things stand.
+	gateAsked = 8
+	// One in gateSpare late requests is served all the same, so that
 	// something is done even where refusing alone takes up the processor; and of
 	// those in time a share, which is found anew in each window: less while more than
 	// a tenth are late, a little more otherwise, and then all that found no queue.
@@ -69,32 +72,42 @@ func newGate(most time.Duration, clock ports.Clock) *gate {
 func (g *gate) overloaded() bool { return g.until.Load() != 0 }
 
 // admits says whether a request is served. nth is its number on its connection,
-// and waited asks how long it waited.
+// and waited asks how long it waited, which costs a system call.
 func (g *gate) admits(nth uint, waited func() (wait time.Duration, known bool)) bool {
-	overloaded := g.overloaded()
-	if !overloaded && nth%gateSample != 0 {
+	if g.overloaded() {
+		return g.chooses(waited)
+	}
+	if nth%gateSample != 0 {
 		return true
 	}
 	wait, known := waited()
-	if !known {
-		return true
-	}
-	now, late := g.clock.Now().UnixNano(), wait > g.most
-	if !overloaded && !g.standing(now, late) {
-		return true
-	}
-	g.look(now, late)
+	return !known || !g.standing(g.clock.Now().UnixNano(), wait > g.most) || g.chooses(waited)
+}
+
+// chooses says whether a request is served in overload.
+func (g *gate) chooses(waited func() (wait time.Duration, known bool)) bool {
 	nr := g.nth.Add(1)
-	pass := wait < gateQueue && g.easing.Load() || int64(nr*0x9E3779B97F4A7C15>>56) < g.share.Load() // evenly spread
-	if late {
-		pass = nr%gateSpare == 0
+	chosen := int64(nr*0x9E3779B97F4A7C15>>56) < g.share.Load() // evenly spread
+	easing := g.easing.Load()
+	if !chosen && !easing && nr%gateAsked != 0 {
+		g.refused.Add(1)
+		return false
 	}
-	if pass {
+	wait, known := waited()
+	late := known && wait > g.most
+	g.look(g.clock.Now().UnixNano(), late)
+	switch {
+	case late:
+		chosen = nr%gateSpare == 0
+	case easing && wait < gateQueue:
+		chosen = true
+	}
+	if chosen {
 		g.allowed.Add(1)
 	} else {
 		g.refused.Add(1)
 	}
-	return pass
+	return chosen
 }
 
 // standing counts a request while there is no overload, and says whether one has

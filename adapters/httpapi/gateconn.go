@@ -70,16 +70,16 @@ func (s *Server) guard(l net.Listener) net.Listener {
 // refuser refuses plain requests before they become one of [http.Server]: that costs
 // a third of what a handler that refuses at once costs, and while refusing is what a
 // server mostly does, that is the difference between serving the others and not.
-func (s *Server) refuser() func(net.Conn) []byte {
+func (s *Server) refuser() func(conn net.Conn, answer []byte) []byte {
 	if s.gate == nil {
 		return nil
 	}
-	answer := newRefusal(s.random)
-	return func(conn net.Conn) []byte {
+	refusal := newRefusal(s.random)
+	return func(conn net.Conn, answer []byte) []byte {
 		if c, known := conn.(*gateConn); known && !s.gate.admitsNext(c) {
-			return answer.next()
+			return refusal.appendTo(answer)
 		}
-		return nil
+		return answer
 	}
 }
 
@@ -101,13 +101,14 @@ func newRefusal(random ports.Random) *refusal {
 	return &refusal{text: text, at: [2]int{len(head), len(text) - len(after) - len(id)}, random: random}
 }
 
-func (r *refusal) next() []byte {
+func (r *refusal) appendTo(dst []byte) []byte {
 	id := requestIDFrom(r.random)
-	answer := []byte(r.text)
+	begin := len(dst)
+	dst = append(dst, r.text...)
 	for _, at := range r.at {
-		copy(answer[at:], id)
+		copy(dst[begin+at:], id)
 	}
-	return answer
+	return dst
 }
 
 type gateConnKey struct{}

@@ -3,6 +3,7 @@ package plainhttp
 import (
 	"net"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -131,15 +132,14 @@ func (c *conn) read() verdict {
 // is the time after it.
 func (c *conn) answer() (now time.Time, more bool) {
 	s := c.from.server
+	c.out.reset()
 	if s.Refuse != nil {
-		if refusal := s.Refuse(c.Conn); refusal != nil {
-			c.used = 0
-			_, err := c.Write(refusal)
-			return time.Now(), err == nil
+		if refusal := s.Refuse(c.Conn, c.out.head); len(refusal) > 0 {
+			c.out.head = refusal
+			return c.refuse()
 		}
 	}
 	c.client.begin()
-	c.out.reset()
 	s.HTTP.Handler.ServeHTTP(&c.out, &c.in.Request)
 	c.in.end()
 	c.used = 0
@@ -154,6 +154,17 @@ func (c *conn) answer() (now time.Time, more bool) {
 	}
 	_, err := c.Write(text)
 	return now, more && err == nil
+}
+
+// refuse answers the request that was read without a handler. Others go first then:
+// where so many wait that they are refused, the next request is there when the turn
+// comes, and reading finds it at once.
+func (c *conn) refuse() (now time.Time, more bool) {
+	c.in.end()
+	c.used = 0
+	_, err := c.Write(c.out.head)
+	runtime.Gosched()
+	return time.Now(), err == nil
 }
 
 // handOver gives the connection to net/http.

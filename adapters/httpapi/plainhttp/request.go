@@ -22,17 +22,22 @@ const (
 )
 
 // incoming is the request at hand of a connection. Its parts are used again for the
-// next one, but for its texts.
+// next one.
 type incoming struct {
 	http.Request
-	// blank is what a request begins as: handlers may leave something in theirs.
+	// text is the header that was read last, with the line that ends it; it is empty
+	// when that was none. Callers who keep a connection mostly send the same again, and
+	// then read is the request without its body.
+	text string
+	read http.Request
+	// blank is what a request begins as.
 	blank  http.Request
 	header http.Header
 	values []string // what the slices in header are cut from
-	// target is what url was parsed from: most requests of a connection have the same.
-	target string
-	url    url.URL
-	body   body
+	// target is what parsed is of; url is what a handler gets of it.
+	target      string
+	parsed, url url.URL
+	body        body
 }
 
 // prepare sets what all requests of a connection have in common.
@@ -66,34 +71,46 @@ func (r *incoming) end() { r.body.Reset(nil) }
 // So there are no two ways to see where it begins or ends, and it says to the handler
 // what it would if net/http had read it: tests compare the two.
 func (r *incoming) parse(data []byte, serves func(method, path string) bool) verdict {
-	end := bytes.Index(data, []byte("\r\n\r\n"))
-	if end < 0 {
-		return partial
+	if r.text == "" || len(data) < len(r.text) || string(data[:len(r.text)]) != r.text {
+		end := bytes.Index(data, []byte("\r\n\r\n"))
+		if end < 0 {
+			return partial
+		}
+		// One piece of memory for all texts of the header, which may outlive data.
+		if text := string(data[:end+len("\r\n\r\n")]); !r.parseHeader(text, serves) {
+			r.text = ""
+			return foreign
+		}
 	}
-	end += len("\r\n\r\n")
-	r.Request = r.blank
-	text := string(data[:end-2]) // one piece of memory for all texts, which may outlive data
-	line, rest, ok := cutLine(text)
-	if !ok || !r.takeLine(line) || !serves(r.Method, r.URL.Path) {
-		return foreign
-	}
-	length, ok := r.takeFields(rest)
-	if !ok || (r.Method == http.MethodGet) != (length < 0) {
-		return foreign
-	}
-	r.ContentLength = max(length, 0)
-	switch got := int64(len(data) - end); {
+	r.Request, r.url = r.read, r.parsed
+	body := data[len(r.text):]
+	switch got := int64(len(body)); {
 	case got < r.ContentLength:
 		return partial
 	case got > r.ContentLength:
 		return foreign
-	}
-	r.Body = http.NoBody
-	if r.ContentLength > 0 {
-		r.body.Reset(data[end:])
+	case got == 0:
+		r.Body = http.NoBody
+	default:
+		r.body.Reset(body)
 		r.Body = &r.body
 	}
 	return whole
+}
+
+// parseHeader reads the header of a request.
+func (r *incoming) parseHeader(text string, serves func(method, path string) bool) bool {
+	r.read = r.blank
+	line, rest, ok := cutLine(text[:len(text)-len("\r\n")])
+	if !ok || !r.takeLine(line) || !serves(r.read.Method, r.parsed.Path) {
+		return false
+	}
+	length, ok := r.takeFields(rest)
+	if !ok || (r.read.Method == http.MethodGet) != (length < 0) {
+		return false
+	}
+	r.text, r.read.ContentLength = text, max(length, 0)
+	return true
 }
 
 // cutLine cuts the first line off.
@@ -120,16 +137,14 @@ func (r *incoming) takeLine(line string) bool {
 		return false
 	}
 	if target != r.target {
-		target = strings.Clone(target) // or it would keep the whole header, API token and all
+		target = strings.Clone(target) // or it would keep the header in memory
 		parsed, err := url.ParseRequestURI(target)
 		if err != nil || strings.ContainsAny(target, "#\t") {
 			return false
 		}
-		r.target, r.url = target, *parsed
+		r.target, r.parsed = target, *parsed
 	}
-	r.Method, r.RequestURI = method, r.target
-	at := r.url // a handler may change its own
-	r.URL = &at
+	r.read.Method, r.read.RequestURI, r.read.URL = method, r.target, &r.url
 	return true
 }
 
@@ -149,10 +164,10 @@ func (r *incoming) takeFields(rest string) (length int64, ok bool) {
 		}
 		switch name {
 		case "Host":
-			if r.Host != "" || !plainHost(value) {
+			if r.read.Host != "" || !plainHost(value) {
 				return 0, false
 			}
-			r.Host = value // and not in the header, as net/http does it
+			r.read.Host = value // and not in the header, as net/http does it
 			continue
 		case "Content-Length":
 			if length >= 0 {
@@ -171,7 +186,7 @@ func (r *incoming) takeFields(rest string) (length int64, ok bool) {
 		}
 		r.add(name, value)
 	}
-	return length, r.Host != ""
+	return length, r.read.Host != ""
 }
 
 func (r *incoming) add(name, value string) {

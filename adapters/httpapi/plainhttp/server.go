@@ -27,11 +27,13 @@ type Server struct {
 	// which must be set.
 	HTTP *http.Server
 	// Serves says which plain requests are answered here. Their handlers must not
-	// flush or hijack.
+	// flush or hijack, and must not change the header of a request: the next one of the
+	// connection may share it.
 	Serves func(method, path string) bool
-	// Refuse returns the answer to a plain request that is not to reach the handler,
-	// and nil for all others. conn is as the listener accepted it. nil refuses none.
-	Refuse func(conn net.Conn) []byte
+	// Refuse appends the answer to a plain request that is not to reach the handler to
+	// answer, and appends nothing for all others. conn is as the listener accepted it.
+	// nil refuses none.
+	Refuse func(conn net.Conn, answer []byte) []byte
 
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
