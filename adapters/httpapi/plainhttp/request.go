@@ -137,6 +137,7 @@ func (r *incoming) takeLine(line string) bool {
 func (r *incoming) takeFields(rest string) (length int64, ok bool) {
 	length = -1
 	clear(r.header)
+	clear(r.values) // or what the next request has no field for would be kept
 	r.values = r.values[:0]
 	for len(rest) > 0 {
 		var line string
@@ -169,10 +170,17 @@ func (r *incoming) takeFields(rest string) (length int64, ok bool) {
 			"Pragma": // which net/http makes a Cache-Control of
 			return 0, false
 		}
+		if len(r.values) >= maxFields {
+			return 0, false
+		}
 		r.add(name, value)
 	}
 	return length, r.Host != ""
 }
+
+// maxFields is how many fields a plain request may have, but for Host. What holds them
+// is kept for the next request, and is so never large.
+const maxFields = 64
 
 func (r *incoming) add(name, value string) {
 	if before, there := r.header[name]; there {
