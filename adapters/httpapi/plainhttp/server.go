@@ -27,7 +27,10 @@ type Server struct {
 	// which must be set.
 	HTTP *http.Server
 	// Serves says which plain requests are answered here. Their handlers must not
-	// flush or hijack.
+	// flush, hijack or send trailers. When they have returned nothing may use the
+	// request, its context or the answer any more: they are those of the next request
+	// then, perhaps another user's, so [http.TimeoutHandler] is not for them. The
+	// context has nothing of [http.Server], its ConnContext included.
 	Serves func(method, path string) bool
 	// Refuse returns the answer to a plain request that is not to reach the handler,
 	// and nil for all others. conn is as the listener accepted it. nil refuses none.
