@@ -150,6 +150,30 @@ func TestWhoIsSlowIsAnswered(t *testing.T) {
 	}
 }
 
+// A request in pieces, or one whose handler waits for its client, leaves the connection
+// its time to be idle.
+func TestTheTimeToBeIdleIsThatAfterEveryRequest(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			_ = r.Context().Done()
+		}
+		hello(w, r)
+	}, nil)
+	p := dial(t, s.addr)
+	for _, pieces := range [][]string{{post}, {post[:20], post[20:]}, {post}, {get}, {post}, {get[:20], get[20:]}, {post}} {
+		for _, piece := range pieces {
+			p.send(piece)
+			time.Sleep(10 * time.Millisecond)
+		}
+		p.wants(http.StatusOK)
+		time.Sleep(150 * time.Millisecond)
+	}
+	if s.plain.Load() != 7 {
+		t.Errorf("%d were answered here", s.plain.Load())
+	}
+}
+
 // The answers of who does not read are given up: the first one, and those after it.
 func TestWhoDoesNotReadIsLeft(t *testing.T) {
 	t.Parallel()

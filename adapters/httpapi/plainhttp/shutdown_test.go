@@ -178,6 +178,42 @@ func TestCloseCutsAll(t *testing.T) {
 	close(h.goOn)
 }
 
+// late is a listener that accepts one more connection when it is closed.
+type late struct {
+	net.Listener
+	closed chan struct{}
+	conns  once
+}
+
+func (l late) Close() error { close(l.closed); return l.Listener.Close() }
+
+func (l late) Accept() (net.Conn, error) {
+	<-l.closed
+	return l.conns.Accept()
+}
+
+func TestAConnectionThatComesTooLateIsClosed(t *testing.T) {
+	leaksNone(t)
+	l := late{listen(t), make(chan struct{}), make(once, 1)}
+	mine, its := net.Pipe()
+	l.conns <- its
+	close(l.conns)
+	s := startOn(t, l, hello, nil)
+	conn := dial(t, s.addr) // the server is there
+	_ = conn.Close()
+	time.Sleep(10 * time.Millisecond)
+	done := s.shut(t, long)
+	_ = mine.SetDeadline(time.Now().Add(time.Second))
+	if _, err := mine.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("it is not closed: %v", err)
+	}
+	_ = mine.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	s.refuses(t)
+}
+
 // Connections that come, are answered, are handed over and leave, while the server
 // ends: for the race detector, and for what is left behind.
 func TestShutdownAmongManyConnections(t *testing.T) {
