@@ -235,3 +235,21 @@ func TestContextsAreSafe(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// A client that waits for long has not left, though it may not be idle for so long.
+func TestAClientThatWaitsHasNotLeft(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-r.Context().Done():
+			t.Error("it is taken to have left")
+		case <-time.After(300 * time.Millisecond):
+		}
+		hello(w, r)
+	}, func(s *underTest) { s.HTTP.IdleTimeout = 80 * time.Millisecond })
+	p := dial(t, s.addr)
+	for range 2 {
+		p.send(post)
+		p.wants(http.StatusOK)
+	}
+}
