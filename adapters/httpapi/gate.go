@@ -21,14 +21,14 @@ const (
 	// over.
 	gateHold = time.Second
 
-	// In overload, of those that would be refused in any case one in gateAsked is asked
-	// how long it waited, to know how things stand.
-	gateAsked = 8
-	// One in gateSpare late requests is served all the same, so that
+	// In overload, one in gateSpare late requests is served all the same, so that
 	// something is done even where refusing alone takes up the processor; and of
 	// those in time a share, which is found anew in each window: less while more than
 	// a tenth are late, a little more otherwise, and then all that found no queue.
+	// Of those that are refused in any case one in gateAsked is looked at, and the
+	// first of a window.
 	gateSpare  = 64
+	gateAsked  = 8
 	gateWindow = 20 * time.Millisecond
 	gateQueue  = 2 * time.Millisecond
 	gateAll    = 256 // the share, in 256ths
@@ -88,14 +88,14 @@ func (g *gate) admits(nth uint, waited func() (wait time.Duration, known bool)) 
 func (g *gate) chooses(waited func() (wait time.Duration, known bool)) bool {
 	nr := g.nth.Add(1)
 	chosen := int64(nr*0x9E3779B97F4A7C15>>56) < g.share.Load() // evenly spread
-	easing := g.easing.Load()
-	if !chosen && !easing && nr%gateAsked != 0 {
+	easing, now := g.easing.Load(), g.clock.Now().UnixNano()
+	if !chosen && !easing && nr%gateAsked != 0 && ahead(now, g.window.Load()) {
 		g.refused.Add(1)
 		return false
 	}
 	wait, known := waited()
 	late := known && wait > g.most
-	g.look(g.clock.Now().UnixNano(), late)
+	g.look(now, late)
 	switch {
 	case late:
 		chosen = nr%gateSpare == 0

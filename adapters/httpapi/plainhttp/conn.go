@@ -41,6 +41,8 @@ type conn struct {
 	client client
 	// renew is when the deadlines of the connection have to be set anew.
 	renew time.Time
+	// handed is true once net/http has the connection.
+	handed bool
 }
 
 func newConn(accepted net.Conn, from *splitter) *conn {
@@ -55,7 +57,7 @@ func newConn(accepted net.Conn, from *splitter) *conn {
 // plain.
 func (c *conn) serve() {
 	defer c.from.server.remove(c)
-	defer c.recovered()
+	defer c.finished()
 	// Who says nothing has as long as net/http gives a header.
 	_ = c.SetReadDeadline(time.Now().Add(c.from.server.HTTP.ReadHeaderTimeout))
 	for c.await() && c.state.CompareAndSwap(idle, busy) {
@@ -63,24 +65,27 @@ func (c *conn) serve() {
 			c.handOver()
 			return
 		}
+		if c.keep(time.Now()) != nil { // the time to take this answer
+			return
+		}
 		now, more := c.answer()
 		if !more || !c.state.CompareAndSwap(busy, idle) || c.keep(now) != nil {
-			break
+			return
 		}
 	}
-	_ = c.Close()
 }
 
-// recovered ends the connection of a handler that panicked. The panic that means just
-// that is not logged; of others the type is, since their value can hold anything.
-func (c *conn) recovered() {
+// finished closes the connection, unless net/http has it now, also when a handler
+// panicked. The panic that means just that is not logged; of others the type is, since
+// their value can hold anything.
+func (c *conn) finished() {
 	what := recover()
-	if what == nil {
+	if c.handed {
 		return
 	}
 	_ = c.Close()
 	c.client.end()
-	if what != http.ErrAbortHandler { //nolint:errorlint // documented to be this very value
+	if what != nil && what != http.ErrAbortHandler { //nolint:errorlint // documented to be this very value
 		c.from.server.logf("plainhttp: panic of a handler: %T\n%s", what, debug.Stack())
 	}
 }
@@ -139,6 +144,7 @@ func (c *conn) answer() (now time.Time, more bool) {
 			return c.refuse()
 		}
 	}
+	c.in.begin()
 	c.client.begin()
 	s.HTTP.Handler.ServeHTTP(&c.out, &c.in.Request)
 	c.in.end()
@@ -148,11 +154,9 @@ func (c *conn) answer() (now time.Time, more bool) {
 		c.used = copy(c.buffer, early)
 	}
 	now = time.Now()
-	text, more := c.out.finish(now)
-	if text == nil {
-		return now, false
-	}
+	text, more := c.out.finish(now, c.state.Load() == last)
 	_, err := c.Write(text)
+	c.out.release()
 	return now, more && err == nil
 }
 
@@ -173,7 +177,7 @@ func (c *conn) handOver() {
 	to := &Foreign{Conn: c.Conn, read: c.buffer[:c.used]}
 	select {
 	case c.from.foreign <- to:
+		c.handed = true
 	case <-c.from.ended:
-		_ = c.Close()
 	}
 }

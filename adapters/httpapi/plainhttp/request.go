@@ -24,21 +24,27 @@ const (
 // incoming is the request at hand of a connection. Its parts are used again for the
 // next one.
 type incoming struct {
+	// Request is what a handler gets: see begin.
 	http.Request
 	// text is the header that was read last, with the line that ends it; it is empty
 	// when that was none. Callers who keep a connection mostly send the same again, and
-	// then read is the request without its body.
-	text string
-	read http.Request
-	// blank is what a request begins as.
+	// then read and fields are what it says.
+	text   string
+	read   http.Request
+	fields []field
+	// blank is what a request begins as, header what a handler gets of the fields, and
+	// values what its slices are cut from.
 	blank  http.Request
 	header http.Header
-	values []string // what the slices in header are cut from
+	values []string
 	// target is what parsed is of; url is what a handler gets of it.
 	target      string
 	parsed, url url.URL
 	body        body
 }
+
+// field is a line of a header.
+type field struct{ name, value string }
 
 // prepare sets what all requests of a connection have in common.
 func (r *incoming) prepare(ctx context.Context, remote net.Addr) {
@@ -54,6 +60,27 @@ type body struct{ bytes.Reader }
 
 // Close implements [io.Closer].
 func (*body) Close() error { return nil }
+
+// begin makes a request that was read ready for a handler.
+func (r *incoming) begin() {
+	r.Request, r.url = r.read, r.parsed
+	r.Body = http.NoBody
+	if r.ContentLength > 0 {
+		r.Body = &r.body
+	}
+	clear(r.header)
+	clear(r.values)
+	r.values = r.values[:0]
+	for _, f := range r.fields {
+		if before, there := r.header[f.name]; there {
+			r.header[f.name] = append(before, f.value)
+			continue
+		}
+		at := len(r.values)
+		r.values = append(r.values, f.value)
+		r.header[f.name] = r.values[at : at+1 : at+1]
+	}
+}
 
 // end takes the body away from a handler that has returned.
 func (r *incoming) end() { r.body.Reset(nil) }
@@ -82,19 +109,14 @@ func (r *incoming) parse(data []byte, serves func(method, path string) bool) ver
 			return foreign
 		}
 	}
-	r.Request, r.url = r.read, r.parsed
 	body := data[len(r.text):]
 	switch got := int64(len(body)); {
-	case got < r.ContentLength:
+	case got < r.read.ContentLength:
 		return partial
-	case got > r.ContentLength:
+	case got > r.read.ContentLength:
 		return foreign
-	case got == 0:
-		r.Body = http.NoBody
-	default:
-		r.body.Reset(body)
-		r.Body = &r.body
 	}
+	r.body.Reset(body)
 	return whole
 }
 
@@ -151,8 +173,8 @@ func (r *incoming) takeLine(line string) bool {
 // takeFields reads the lines of the header. length is -1 where none is said.
 func (r *incoming) takeFields(rest string) (length int64, ok bool) {
 	length = -1
-	clear(r.header)
-	r.values = r.values[:0]
+	clear(r.fields) // or what the next request has no field for would be kept
+	r.fields = r.fields[:0]
 	for len(rest) > 0 {
 		var line string
 		if line, rest, ok = cutLine(rest); !ok {
@@ -184,20 +206,17 @@ func (r *incoming) takeFields(rest string) (length int64, ok bool) {
 			"Pragma": // which net/http makes a Cache-Control of
 			return 0, false
 		}
-		r.add(name, value)
+		if len(r.fields) >= maxFields {
+			return 0, false
+		}
+		r.fields = append(r.fields, field{name, value})
 	}
 	return length, r.read.Host != ""
 }
 
-func (r *incoming) add(name, value string) {
-	if before, there := r.header[name]; there {
-		r.header[name] = append(before, value)
-		return
-	}
-	at := len(r.values)
-	r.values = append(r.values, value)
-	r.header[name] = r.values[at : at+1 : at+1]
-}
+// maxFields is how many fields a plain request may have, but for Host. What holds them
+// is kept for the next request, and is so never large.
+const maxFields = 64
 
 // cutField cuts a line into the name, as it stands in [http.Header], and the value
 // without the white space around it.

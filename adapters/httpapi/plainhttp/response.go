@@ -9,42 +9,59 @@ import (
 )
 
 // response is what a handler writes its answer to. It is sent in one write when the
-// handler has returned, and looks as net/http would have sent it.
+// handler has returned, and looks as net/http would have sent it, but that it has a
+// length where net/http sends chunks.
 type response struct {
 	header http.Header
 	// status is zero until the handler begins to write. head is the status line and
 	// the header as they were then, body is what was written since.
 	status     int
 	head, body []byte
-	// length is the Content-Length that the handler named, dated whether it named a
-	// Date, closing whether it asked for the end of the connection.
-	length         string
-	dated, closing bool
-	names          []string
+	// length is the Content-Length that the handler named, -1 where it named none, and
+	// written what it has written, with what was too much.
+	length, written int64
+	// dated says whether the handler named a Date, typed whether the type of the body
+	// is not to be guessed, closing whether it asked for the end of the connection.
+	dated, typed, closing bool
+	names                 []string
 }
 
 // reset makes it ready for the next answer.
 func (w *response) reset() {
+	clear(w.header)
+	*w = response{header: w.header, length: -1, head: w.head[:0], body: w.body[:0], names: w.names[:0]}
+}
+
+// release gives the memory of a large answer back: a connection may be idle for long.
+func (w *response) release() {
 	if cap(w.head)+cap(w.body) > maxKept {
 		w.head, w.body = nil, nil
 	}
-	clear(w.header)
-	*w = response{header: w.header, head: w.head[:0], body: w.body[:0], names: w.names[:0]}
 }
 
 // Header implements [http.ResponseWriter].
 func (w *response) Header() http.Header { return w.header }
 
-// WriteHeader implements [http.ResponseWriter].
+// WriteHeader implements [http.ResponseWriter]. Informational answers are not sent:
+// who waits for the answer can do without.
 func (w *response) WriteHeader(status int) {
-	if w.status != 0 {
+	if w.status != 0 || status >= http.StatusContinue && status < http.StatusOK {
 		return
 	}
+	if status < 100 || status > 999 {
+		panic("plainhttp: no status: " + strconv.Itoa(status))
+	}
 	w.status = status
+	text := http.StatusText(status)
+	if text == "" {
+		text = "status code " + strconv.Itoa(status)
+	}
 	w.head = strconv.AppendInt(append(w.head, "HTTP/1.1 "...), int64(status), 10)
-	w.head = append(append(append(w.head, ' '), http.StatusText(status)...), "\r\n"...)
+	w.head = append(append(append(w.head, ' '), text...), "\r\n"...)
 	for name, values := range w.header {
-		w.note(name, values)
+		if !w.note(name, values) || !validName(name) {
+			continue
+		}
 		at := len(w.names)
 		w.names = append(w.names, name)
 		for ; at > 0 && w.names[at-1] > name; at-- { // in order, and there are few
@@ -59,19 +76,46 @@ func (w *response) WriteHeader(status int) {
 	}
 }
 
-// note remembers what the header says of the answer as a whole.
-func (w *response) note(name string, values []string) {
-	if len(values) == 0 {
-		return
+// note remembers what the header says of the answer as a whole. It is false of what is
+// not for the handler to say.
+func (w *response) note(name string, values []string) bool {
+	first := ""
+	if len(values) > 0 {
+		first = values[0]
 	}
 	switch name {
 	case "Content-Length":
-		w.length = values[0]
+		n, err := strconv.ParseInt(first, 10, 64)
+		if err != nil || n < 0 || w.bodyless() {
+			return false
+		}
+		w.length = n
+	case "Content-Type":
+		w.typed = true
+		return w.status != http.StatusNotModified
+	case "Content-Encoding":
+		w.typed = w.typed || first != ""
+	case "Transfer-Encoding":
+		return false
 	case "Date":
 		w.dated = true
 	case "Connection":
-		w.closing = strings.EqualFold(values[0], "close")
+		w.closing = first == "close"
 	}
+	return true
+}
+
+// validName is true of a token (RFC 9110 section 5.6.2): anything else could be more
+// than a name.
+func validName(name string) bool {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '-', c >= '0' && c <= '9':
+		case strings.IndexByte("!#$%&'*+.^_`|~", c) < 0:
+			return false
+		}
+	}
+	return name != ""
 }
 
 // field writes a line of the header. What would make two of it becomes a space.
@@ -88,8 +132,14 @@ func (w *response) Write(data []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
+	if len(data) == 0 {
+		return 0, nil
+	}
 	if w.bodyless() {
 		return 0, http.ErrBodyNotAllowed
+	}
+	if w.written += int64(len(data)); w.length >= 0 && w.written > w.length {
+		return 0, http.ErrContentLength
 	}
 	w.body = append(w.body, data...)
 	return len(data), nil
@@ -100,33 +150,29 @@ func (w *response) bodyless() bool {
 	return w.status < http.StatusOK || w.status == http.StatusNoContent || w.status == http.StatusNotModified
 }
 
-// finish returns the whole answer, and whether the connection can have another. The
-// answer is nil where the handler wrote less or more than it said.
-func (w *response) finish(now time.Time) (answer []byte, more bool) {
+// finish returns the whole answer, and whether the connection can have another: not
+// where the handler wrote less or more than it said. closing says that it cannot.
+func (w *response) finish(now time.Time, closing bool) (answer []byte, more bool) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
 	if !w.dated {
 		w.field("Date", date(now))
 	}
-	if !w.bodyless() && !w.measured() {
-		return nil, false
+	if !w.bodyless() {
+		if w.length < 0 {
+			w.field("Content-Length", strconv.Itoa(len(w.body)))
+			w.length = w.written
+		}
+		if !w.typed && len(w.body) > 0 {
+			w.field("Content-Type", http.DetectContentType(w.body))
+		}
+	}
+	if closing && !w.closing {
+		w.field("Connection", "close")
 	}
 	w.head = append(append(w.head, "\r\n"...), w.body...)
-	return w.head, !w.closing
-}
-
-// measured says how long the body is, and of what type where the handler did not.
-func (w *response) measured() bool {
-	if w.length != "" {
-		n, err := strconv.Atoi(w.length)
-		return err == nil && n == len(w.body)
-	}
-	w.field("Content-Length", strconv.Itoa(len(w.body)))
-	if _, named := w.header["Content-Type"]; !named && len(w.body) > 0 {
-		w.field("Content-Type", http.DetectContentType(w.body))
-	}
-	return true
+	return w.head, !w.closing && (w.bodyless() || w.length == w.written)
 }
 
 // dated is the text of a second.

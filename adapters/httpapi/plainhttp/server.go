@@ -27,8 +27,10 @@ type Server struct {
 	// which must be set.
 	HTTP *http.Server
 	// Serves says which plain requests are answered here. Their handlers must not
-	// flush or hijack, and must not change the header of a request: the next one of the
-	// connection may share it.
+	// flush, hijack or send trailers. When they have returned nothing may use the
+	// request, its context or the answer any more: they are those of the next request
+	// then, perhaps another user's, so [http.TimeoutHandler] is not for them. The
+	// context has nothing of [http.Server], its ConnContext included.
 	Serves func(method, path string) bool
 	// Refuse appends the answer to a plain request that is not to reach the handler to
 	// answer, and appends nothing for all others. conn is as the listener accepted it.
