@@ -21,10 +21,10 @@ const (
 	// over.
 	gateHold = time.Second
 
-	// In overload, one in gateSpare late requests is served all the same, so that
-	// something is done even where refusing alone takes up the processor; and of
-	// those in time a share, which is found anew in each window: less while more than
-	// a tenth are late, a little more otherwise, and then all that found no queue.
+	// In overload a share of those in time is served, which is found anew in each window:
+	// less while more than a tenth are late, a little more otherwise, and then all that
+	// found no queue. Where there was none in time, because refusing alone takes up the
+	// processor, one in gateSpare late requests is served, so that something is done.
 	// Of those that are refused in any case one in gateAsked is looked at, and the
 	// first of a window.
 	gateSpare  = 64
@@ -50,12 +50,14 @@ type gate struct {
 	// end of the overload, 0 without one. Times are nanoseconds since 1970.
 	score, since, until atomic.Int64
 	share               atomic.Int64
-	// easing says that few were late in the last window.
-	easing atomic.Bool
-	// window is when it ends, seen and late are the requests in it.
-	window, seen, late atomic.Int64
-	nth                atomic.Uint64
-	allowed, refused   atomic.Uint64
+	// easing says that few were late in the last window, starved that none was served
+	// in time.
+	easing, starved atomic.Bool
+	// window is when it ends; seen, late and served are the requests in it, the last
+	// without those that were late.
+	window, seen, late, served atomic.Int64
+	nth                        atomic.Uint64
+	allowed, refused           atomic.Uint64
 }
 
 // newGate returns nil, which lets everything pass, for a wait of 0.
@@ -98,16 +100,19 @@ func (g *gate) chooses(waited func() (wait time.Duration, known bool)) bool {
 	g.look(now, late)
 	switch {
 	case late:
-		chosen = nr%gateSpare == 0
+		chosen = g.starved.Load() && nr%gateSpare == 0
 	case easing && wait < gateQueue:
 		chosen = true
 	}
-	if chosen {
-		g.allowed.Add(1)
-	} else {
+	if !chosen {
 		g.refused.Add(1)
+		return false
 	}
-	return chosen
+	g.allowed.Add(1)
+	if !late {
+		g.served.Add(1)
+	}
+	return true
 }
 
 // standing counts a request while there is no overload, and says whether one has
@@ -128,6 +133,7 @@ func (g *gate) standing(now int64, late bool) bool {
 	}
 	g.score.Store(0)
 	g.easing.Store(false)
+	g.starved.Store(true)
 	g.until.Store(now + int64(gateHold))
 	return true
 }
@@ -145,6 +151,7 @@ func (g *gate) look(now int64, late bool) {
 	}
 	seen, were, share := g.seen.Swap(0), g.late.Swap(0), g.share.Load()
 	g.easing.Store(were*10 <= seen)
+	g.starved.Store(g.served.Swap(0) == 0)
 	if were*10 > seen {
 		g.share.Store(max(share*3/4, gateLeast))
 		g.until.Store(now + int64(gateHold))

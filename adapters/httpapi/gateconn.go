@@ -17,6 +17,9 @@ import (
 type gateListener struct {
 	net.Listener
 	gate *gate
+	// accepted is how many there were. Each connection begins to count one further
+	// than the last, or all of a crowd would be looked at in the same moment.
+	accepted uint
 }
 
 // Accept implements [net.Listener].
@@ -33,14 +36,15 @@ func (l *gateListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return conn, nil //nolint:nilerr // it is served without a gate
 	}
-	return &gateConn{Conn: conn, waited: l.gate.on(raw)}, nil
+	l.accepted++
+	return &gateConn{Conn: conn, waited: l.gate.on(raw), count: l.accepted}, nil
 }
 
 // gateConn is a connection with what the gate knows of it.
 type gateConn struct {
 	net.Conn
 	waited func() (time.Duration, bool)
-	// count is the number of the request, touched by whoever reads the connection.
+	// count grows with each request, and is touched by whoever reads the connection.
 	count uint
 }
 
