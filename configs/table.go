@@ -123,7 +123,7 @@ func httpKeys() []Key {
 		row("http.write_timeout", "15s", timeout, func(c *Config) *time.Duration { return &c.HTTP.WriteTimeout },
 			"How long body, work and answer may take together; at least http.read_timeout."),
 		row("http.idle_timeout", "60s", timeout, func(c *Config) *time.Duration { return &c.HTTP.IdleTimeout },
-			"How long a connection may wait for its next request."),
+			"How long a connection may wait for its next request; up to a quarter more is granted."),
 		row("http.shutdown_timeout", "15s", timeout, func(c *Config) *time.Duration { return &c.HTTP.ShutdownTimeout },
 			"How long requests in flight may take to end after SIGTERM."),
 		row("http.max_wait", "10ms", within(0, time.Minute), func(c *Config) *time.Duration { return &c.HTTP.MaxWait },
