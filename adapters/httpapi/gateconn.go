@@ -57,7 +57,7 @@ func (c *gateConn) CloseWrite() error {
 	return nil
 }
 
-// admits asks the gate about the next request of a connection.
+// admitsNext asks the gate about the next request of a connection.
 func (g *gate) admitsNext(c *gateConn) bool {
 	c.count++
 	return g.admits(c.count, c.waited)

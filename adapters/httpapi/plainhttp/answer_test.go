@@ -10,6 +10,14 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
+// saying is hello with a field of the header.
+func saying(name, value string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(name, value)
+		hello(w, r)
+	}
+}
+
 // answers are handlers whose answer is the same, byte for byte, as that of net/http.
 var answers = map[string]http.HandlerFunc{
 	"nothing":       func(http.ResponseWriter, *http.Request) {},
@@ -43,10 +51,7 @@ var answers = map[string]http.HandlerFunc{
 	"an unknown status": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(599) },
 	"no status":         func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(99) },
 	"no status either":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(1000) },
-	"a type": func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		hello(w, r)
-	},
+	"a type":            saying("Content-Type", "application/json"),
 	"no type": func(w http.ResponseWriter, r *http.Request) {
 		w.Header()["Content-Type"] = nil
 		hello(w, r)
@@ -56,10 +61,7 @@ var answers = map[string]http.HandlerFunc{
 		w.Header().Set("Content-Encoding", "gzip")
 		_, _ = io.WriteString(w, "\x1f\x8b\x08")
 	},
-	"the length": func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Length", "5")
-		hello(w, r)
-	},
+	"the length": saying("Content-Length", "5"),
 	"the length and type": func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "5")
 		w.Header().Set("Content-Type", "text/plain")
@@ -72,14 +74,8 @@ var answers = map[string]http.HandlerFunc{
 			panic("it is not refused")
 		}
 	},
-	"a length that is too small at once": func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Length", "2")
-		hello(w, r)
-	},
-	"a length that is too large": func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Length", "9")
-		hello(w, r)
-	},
+	"a length that is too small at once": saying("Content-Length", "2"),
+	"a length that is too large":         saying("Content-Length", "9"),
 	"a length without a body": func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "9")
 		w.WriteHeader(http.StatusOK)
@@ -104,22 +100,13 @@ var answers = map[string]http.HandlerFunc{
 		h["a!#$%&'*+-.^_`|~9"] = []string{"2"}
 		hello(w, r)
 	},
-	"the end of the connection": func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Connection", "close")
-		hello(w, r)
-	},
-	"the end of the connection, differently": func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Connection", "Close")
-		hello(w, r)
-	},
+	"the end of the connection":              saying("Connection", "close"),
+	"the end of the connection, differently": saying("Connection", "Close"),
 	"the end of the connection without a body": func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Connection", "close")
 		w.WriteHeader(http.StatusNoContent)
 	},
-	"its own date": func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Date", "today")
-		hello(w, r)
-	},
+	"its own date": saying("Date", "today"),
 	"no date": func(w http.ResponseWriter, r *http.Request) {
 		w.Header()["Date"] = nil
 		hello(w, r)
@@ -216,18 +203,9 @@ func TestAnswersOfUnknownLengthSayTheSameAsThoseOfNetHTTP(t *testing.T) {
 				_, _ = w.Write([]byte(strings.Repeat("<p>abcde", 128)))
 			}
 		},
-		"the length is none": func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Length", "five")
-			hello(w, r)
-		},
-		"the length is negative": func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Length", "-5")
-			hello(w, r)
-		},
-		"the length is empty": func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Length", "")
-			hello(w, r)
-		},
+		"the length is none":     saying("Content-Length", "five"),
+		"the length is negative": saying("Content-Length", "-5"),
+		"the length is empty":    saying("Content-Length", ""),
 		"in chunks": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Transfer-Encoding", "chunked")
 			w.Header().Set("Content-Type", "text/plain")

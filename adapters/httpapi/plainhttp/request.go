@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"strings"
 )
@@ -225,7 +226,7 @@ func cutField(line string) (name, value string, ok bool) {
 	for i := range len(line) {
 		switch c := line[i]; {
 		case c == ':' && i > 0:
-			name, value = line[:i], trim(line[i+1:])
+			name, value = line[:i], textproto.TrimString(line[i+1:])
 			if !canonical {
 				name = http.CanonicalHeaderKey(name)
 			}
@@ -240,17 +241,6 @@ func cutField(line string) (name, value string, ok bool) {
 		first = line[i] == '-'
 	}
 	return "", "", false
-}
-
-// trim takes the white space around a value off.
-func trim(value string) string {
-	for len(value) > 0 && (value[0] == ' ' || value[0] == '\t') {
-		value = value[1:]
-	}
-	for len(value) > 0 && (value[len(value)-1] == ' ' || value[len(value)-1] == '\t') {
-		value = value[:len(value)-1]
-	}
-	return value
 }
 
 // plainHost is true of names and addresses, with or without a port.

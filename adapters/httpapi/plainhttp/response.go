@@ -2,6 +2,7 @@ package plainhttp
 
 import (
 	"net/http"
+	"net/textproto"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -124,7 +125,7 @@ func (w *response) field(name, value string) {
 	if strings.ContainsAny(value, "\r\n") {
 		value = strings.NewReplacer("\r", " ", "\n", " ").Replace(value)
 	}
-	w.head = append(append(w.head, trim(value)...), "\r\n"...)
+	w.head = append(append(w.head, textproto.TrimString(value)...), "\r\n"...)
 }
 
 // Write implements [http.ResponseWriter].
