@@ -75,6 +75,12 @@ func (s *Server) Waits(wait func() time.Duration) {
 	}
 }
 
+// Crowd is how many connections there are at least in an overload.
+const Crowd = gateCrowd
+
+// Open is how many connections the gate counts.
+func (s *Server) Open() int { return int(s.gate.open.Load()) }
+
 // WaitedOn is how long ago the last data came in, as the kernel says.
 func WaitedOn(raw syscall.RawConn) (time.Duration, bool) { return waitedOn(raw)() }
 

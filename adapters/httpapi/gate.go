@@ -17,6 +17,10 @@ const (
 	// queue, since the kernel does not hand out connections in turn.
 	gateScore    = 8
 	gateStanding = 100 * time.Millisecond
+	// Fewer connections than gateCrowd are no overload, however late their requests
+	// are: what they can ask for at once is answered in two or three milliseconds, so
+	// that it is others who use the processor, and refusing would help nobody.
+	gateCrowd = 64
 	// gateHold is how long after the last window with late requests the overload is
 	// over.
 	gateHold = time.Second
@@ -46,6 +50,8 @@ type gate struct {
 	// on makes what asks how long the request at hand waited on a connection.
 	on func(syscall.RawConn) func() (wait time.Duration, known bool)
 
+	// open is how many connections there are.
+	open atomic.Int64
 	// score is how many more were late, and since is when it left zero; until is the
 	// end of the overload, 0 without one. Times are nanoseconds since 1970.
 	score, since, until atomic.Int64
@@ -71,7 +77,10 @@ func newGate(most time.Duration, clock ports.Clock) *gate {
 }
 
 // overloaded says whether requests are refused now.
-func (g *gate) overloaded() bool { return g.until.Load() != 0 }
+func (g *gate) overloaded() bool { return g.until.Load() != 0 && g.crowded() }
+
+// crowded says whether there are callers enough for an overload.
+func (g *gate) crowded() bool { return g.open.Load() >= gateCrowd }
 
 // admits says whether a request is served. nth is its number on its connection,
 // and waited asks how long it waited, which costs a system call.
@@ -79,7 +88,7 @@ func (g *gate) admits(nth uint, waited func() (wait time.Duration, known bool)) 
 	if g.overloaded() {
 		return g.chooses(waited)
 	}
-	if nth%gateSample != 0 {
+	if nth%gateSample != 0 || !g.crowded() {
 		return true
 	}
 	wait, known := waited()

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -37,15 +38,26 @@ func (l *gateListener) Accept() (net.Conn, error) {
 		return conn, nil //nolint:nilerr // it is served without a gate
 	}
 	l.accepted++
-	return &gateConn{Conn: conn, waited: l.gate.on(raw), count: l.accepted}, nil
+	l.gate.open.Add(1)
+	return &gateConn{Conn: conn, gate: l.gate, waited: l.gate.on(raw), count: l.accepted}, nil
 }
 
 // gateConn is a connection with what the gate knows of it.
 type gateConn struct {
 	net.Conn
+	gate   *gate
+	closed atomic.Bool
 	waited func() (time.Duration, bool)
 	// count grows with each request, and is touched by whoever reads the connection.
 	count uint
+}
+
+// Close implements [net.Conn].
+func (c *gateConn) Close() error {
+	if !c.closed.Swap(true) {
+		c.gate.open.Add(-1)
+	}
+	return c.Conn.Close() //nolint:wrapcheck // net/http looks at it
 }
 
 // CloseWrite lets net/http close a connection in two steps when its client sends

@@ -16,8 +16,18 @@ import (
 )
 
 // waiting opens a site with the gate, where every request has waited as long as
-// the value says.
+// the value says, and so many connections that there can be an overload.
 func waiting(t *testing.T) (*site, *atomic.Int64) {
+	t.Helper()
+	s, wait := waitingAlone(t)
+	for range httpapi.Crowd {
+		s.dial(t)
+	}
+	return s, wait
+}
+
+// waitingAlone is waiting without the connections.
+func waitingAlone(t *testing.T) (*site, *atomic.Int64) {
 	t.Helper()
 	var wait atomic.Int64
 	s := open(t, func(s *setup) {
@@ -145,6 +155,43 @@ func TestWhatComesInPiecesIsRefusedAlike(t *testing.T) {
 	if bodyOne != bodyTwo || len(one.Header) != len(two.Header) || one.ContentLength != two.ContentLength {
 		t.Errorf("%v %s\n%v %s", one.Header, bodyOne, two.Header, bodyTwo)
 	}
+}
+
+// What makes a few wait is somebody else's use of the machine, and refusing them would
+// make nobody wait less.
+func TestAFewAreNoOverloadHoweverLateTheyAre(t *testing.T) {
+	s, wait := waitingAlone(t)
+	wait.Store(int64(time.Second))
+	c := s.caller(t)
+	others := make([]net.Conn, httpapi.Crowd-2)
+	for i := range others {
+		others[i] = s.dial(t)
+	}
+	served := func(why string) {
+		t.Helper()
+		for range 500 {
+			s.clock.advance(10 * time.Millisecond)
+			if response, body := c.ask(t, keepAlive(request{body: minimal})); response.StatusCode != http.StatusOK {
+				t.Fatalf("%s: %s %s", why, response.Status, body)
+			}
+		}
+	}
+	served("one connection is missing to a crowd")
+	others = append(others, s.dial(t))
+	overload(t, s, c)
+	for _, conn := range others {
+		_ = conn.Close()
+	}
+	// The server is told of that in its own time.
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if s.server.Open() == 1 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections are counted, want 1", s.server.Open())
+		}
+	}
+	served("the others left")
 }
 
 func TestABurstAndAPauseAreNoOverload(t *testing.T) {
