@@ -88,6 +88,11 @@ type Log struct {
 	failed     bool
 	// rotateAfter puts off a rotation that failed.
 	rotateAfter time.Time
+	// behind is what goes on while records are written; one sync ahead of a rotation at a
+	// time, from the size ahead on, and one removal of old files.
+	behind           sync.WaitGroup
+	syncing, pruning bool
+	ahead            int64
 
 	disk  disk
 	saver saver
@@ -148,6 +153,7 @@ func Open(ctx context.Context, cfg Config) (*Log, func(), error) {
 
 func (l *Log) close() {
 	l.stopSaving()
+	l.behind.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_ = l.out.Close()
@@ -218,6 +224,7 @@ func (l *Log) ready() error {
 			return err
 		}
 	}
+	l.syncAhead()
 	if l.cfg.MaxBytes > 0 && l.size >= l.cfg.MaxBytes && time.Now().After(l.rotateAfter) {
 		l.rotate()
 		if l.doubt { // what the new file begins with was cut short

@@ -20,6 +20,8 @@ const (
 	asideMark = ".aside-"
 	// newSuffix is of a file that takes the place of another.
 	newSuffix = ".new"
+	// The last aheadOf bytes of a file are synced in steps before it is rotated.
+	aheadOf, aheadStep = 4 << 20, 256 << 10
 	// retryRotation is how long a rotation that failed is put off.
 	retryRotation = time.Minute
 )
@@ -40,8 +42,25 @@ func (l *Log) rotate() {
 	}
 	l.saver.hurry()
 	if err := l.prune(); err != nil {
-		l.cfg.Log.Error("old files of the audit log cannot be removed", "path", l.cfg.Path, "error", err)
+		l.notPruned(err)
 	}
+}
+
+// syncAhead brings the file to the disk while records are written, when it is about to
+// be rotated: a rotation holds them up, and so would have nearly nothing to wait for. The
+// lock is held.
+func (l *Log) syncAhead() {
+	if l.syncing || l.cfg.MaxBytes <= aheadOf || l.size < max(l.ahead, l.cfg.MaxBytes-aheadOf) {
+		return
+	}
+	l.syncing, l.ahead = true, l.size+aheadStep
+	l.behind.Go(func() {
+		upTo, err := l.sync()
+		l.disk.settled(upTo, err)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.syncing = false
+	})
 }
 
 // exchange puts an empty file in the place of the current one.
@@ -72,6 +91,7 @@ func (l *Log) exchange() error {
 func (l *Log) use(f output) {
 	_ = l.out.Close()
 	l.out, l.size, l.first, l.unended, l.doubt = f, 0, 0, false, false
+	l.ahead = 0
 }
 
 // replace goes on in a new file of the path, where the one in use is no longer: a
@@ -233,10 +253,10 @@ func (l *Log) lastOf(name string) (audit.Head, bool) {
 	return last.Head, ok && first.Seq == last.Seq && (last.Seq > 1 || l.chain.follows(audit.MAC{}, last))
 }
 
-// prune removes the oldest files beyond those to keep. A record says so first, and
-// holds what the chain needs to begin later.
+// prune removes the oldest files beyond those to keep, while records are written. A
+// record says so first, and holds what the chain needs to begin later. The lock is held.
 func (l *Log) prune() error {
-	if l.cfg.Keep <= 0 {
+	if l.cfg.Keep <= 0 || l.pruning || l.doubt || l.chain == nil {
 		return nil
 	}
 	names, err := l.rotated()
@@ -252,15 +272,35 @@ func (l *Log) prune() error {
 	if err := l.append(nil); err != nil {
 		return err
 	}
-	err = syncOutput(l.out)
-	l.disk.settled(l.head.Seq, err)
-	if err != nil {
+	l.pruning = true
+	told := l.head.Seq
+	l.behind.Go(func() {
+		err := l.remove(old, told)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.pruning = false; err == nil {
+			err = l.prune() // of what was rotated meanwhile
+		}
+		if err != nil {
+			l.notPruned(err)
+		}
+	})
+	return nil
+}
+
+// remove removes files once the record that tells it is on the disk.
+func (l *Log) remove(names []string, told uint64) error {
+	if err := l.settle(told); err != nil {
 		return err
 	}
-	for _, name := range old {
+	for _, name := range names {
 		if err := os.Remove(name); err != nil {
 			return err
 		}
 	}
 	return fsync.Dir(filepath.Dir(l.cfg.Path))
+}
+
+func (l *Log) notPruned(err error) {
+	l.cfg.Log.Error("old files of the audit log cannot be removed", "path", l.cfg.Path, "error", err)
 }

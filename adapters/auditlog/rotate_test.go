@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"embedseal/adapters/auditlog"
 	"embedseal/domain/audit"
@@ -49,8 +52,11 @@ func TestOnlySoManyFilesAreKeptAndTheChainBeginsLater(t *testing.T) {
 		b.record(t, fmt.Sprint("r", i))
 	}
 	files := b.files(t)
-	if len(files) != 3 {
-		t.Fatalf("the files are %v", files)
+	for deadline := time.Now().Add(10 * time.Second); len(files) != 3; files = b.files(t) { // they go behind the writers' backs
+		if time.Now().After(deadline) {
+			t.Fatalf("the files are %v", files)
+		}
+		time.Sleep(time.Millisecond)
 	}
 	r := b.wantVerified(t)
 	if r.First == 1 || r.Last < 31 {
@@ -71,6 +77,56 @@ func TestOnlySoManyFilesAreKeptAndTheChainBeginsLater(t *testing.T) {
 	b.reopen(t)
 	b.record(t, "after")
 	b.wantVerified(t, audit.Removed)
+}
+
+// counted is a file whose syncs are counted.
+type counted struct {
+	auditlog.Output
+	syncs atomic.Int64
+}
+
+func (c *counted) Sync() error {
+	c.syncs.Add(1)
+	return c.Output.Sync()
+}
+
+// A rotation holds the writers up for as long as its sync takes: it has little left to
+// do, however large the file is.
+func TestAFileIsSyncedInStepsBeforeItIsRotated(t *testing.T) {
+	const limit = 6 << 20
+	b := newBook(t, func(c *auditlog.Config) { c.MaxBytes, c.SaveEvery = limit, time.Hour })
+	c := &counted{}
+	b.Break(func(o auditlog.Output) auditlog.Output { c.Output = o; return c })
+	long := event("long")
+	long.Customer = strings.Repeat("x", 200)
+	size := func() int64 {
+		info, err := os.Stat(b.config.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	var early int64
+	for n := 0; len(b.files(t)) == 1; n++ {
+		for range 100 {
+			if err := b.Record(t.Context(), long); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if size() < limit-5<<20 && len(b.files(t)) == 1 {
+			early = c.syncs.Load()
+		}
+		if n%10 == 0 {
+			time.Sleep(10 * time.Millisecond) // which no disk needs for a step
+		}
+		if n > 1000 {
+			t.Fatal("it is not rotated")
+		}
+	}
+	if n := c.syncs.Load(); early > 2 || n-early < 8 { // it was told to the store that it begins
+		t.Errorf("%d syncs in the beginning, and %d before it was rotated", early, n-early)
+	}
+	b.wantVerified(t)
 }
 
 func TestALogThatCannotBeRotatedGrowsOn(t *testing.T) {
