@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"syscall"
 	"time"
 
 	"embedseal/domain/policy"
@@ -70,9 +69,7 @@ func surround(s *http.Server, around func(http.Handler) http.Handler) (undo func
 // Waits lets every request on a connection that is opened from now on have waited
 // so long.
 func (s *Server) Waits(wait func() time.Duration) {
-	s.gate.on = func(syscall.RawConn) func() (time.Duration, bool) {
-		return func() (time.Duration, bool) { return wait(), true }
-	}
+	s.gate.waits = func(int64) (time.Duration, bool) { return wait(), true }
 }
 
 // Crowd is how many connections there are at least in an overload.
@@ -80,9 +77,6 @@ const Crowd = gateCrowd
 
 // Open is how many connections the gate counts.
 func (s *Server) Open() int { return int(s.gate.open.Load()) }
-
-// WaitedOn is how long ago the last data came in, as the kernel says.
-func WaitedOn(raw syscall.RawConn) (time.Duration, bool) { return waitedOn(raw)() }
 
 // Routes are the operations of the administration API: method and path.
 func (a *Admin) Routes() [][2]string {

@@ -7,10 +7,10 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"embedseal/adapters/httpapi/plainhttp"
+	"embedseal/adapters/internal/arrival"
 	"embedseal/ports"
 )
 
@@ -29,27 +29,46 @@ func (l *gateListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // net/http looks at it
 	}
-	tcp, ok := conn.(syscall.Conn)
-	if !ok {
-		return conn, nil
-	}
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return conn, nil //nolint:nilerr // it is served without a gate
-	}
 	l.accepted++
 	l.gate.open.Add(1)
-	return &gateConn{Conn: conn, gate: l.gate, waited: l.gate.on(raw), count: l.accepted}, nil
+	c := &gateConn{Conn: conn, gate: l.gate, count: l.accepted}
+	c.arrivals = arrival.New(conn, c.asks)
+	if c.waited = l.gate.waits; c.waited == nil {
+		c.waited = c.sinceArrival
+	}
+	return c, nil
 }
 
 // gateConn is a connection with what the gate knows of it.
 type gateConn struct {
 	net.Conn
-	gate   *gate
-	closed atomic.Bool
-	waited func() (time.Duration, bool)
-	// count grows with each request, and is touched by whoever reads the connection.
+	gate     *gate
+	closed   atomic.Bool
+	arrivals *arrival.Reader // nil where nobody says when something came in
+	waited   func(now int64) (time.Duration, bool)
+	// timed says that arrivals read last. It and count are touched by whoever reads the
+	// connection. count grows with each request.
+	timed bool
 	count uint
+}
+
+// Read implements [net.Conn].
+func (c *gateConn) Read(p []byte) (int, error) {
+	if c.timed = c.arrivals != nil && c.gate.crowded(); c.timed {
+		return c.arrivals.Read(p)
+	}
+	return c.Conn.Read(p) //nolint:wrapcheck // net/http looks at it
+}
+
+// asks says whether the gate will want to know how long the next request waited.
+func (c *gateConn) asks() bool { return c.gate.asks(c.count + 1) }
+
+// sinceArrival is how long ago that came in which was read last.
+func (c *gateConn) sinceArrival(now int64) (time.Duration, bool) {
+	if !c.timed || c.arrivals.At() == 0 {
+		return 0, false
+	}
+	return time.Duration(now - c.arrivals.At()), true
 }
 
 // Close implements [net.Conn].
