@@ -97,6 +97,7 @@ func (p *program) makeDev(cfg *configs.Config, c *cobra.Command) error {
 // announce, and then begins to answer.
 func (p *program) serve(ctx context.Context, cfg configs.Config, announce func(ctx context.Context, b *app.Bootstrapper, addr, socket string) error) error {
 	defer runtime.KeepAlive(ballast())
+	fitProcessors()
 	log := p.logger(cfg.Log)
 	dir := datadir.At(cfg.DataDir)
 	if cfg.Store == storeVault && cfg.Audit.Path == "" {
@@ -165,7 +166,7 @@ func (p *program) serve(ctx context.Context, cfg configs.Config, announce func(c
 	if err := announce(ctx, run.Bootstrapper, addr.String(), socketOf(admin)); err != nil {
 		return err
 	}
-	attrs := []any{"address", addr.String(), "store", cfg.Store, "data_dir", shownDir(cfg), "audit", auditPath(cfg, dir)}
+	attrs := []any{"address", addr.String(), "store", cfg.Store, "data_dir", shownDir(cfg), "audit", auditPath(cfg, dir), "processors", runtime.GOMAXPROCS(0)}
 	for _, l := range admin {
 		attrs = append(attrs, strings.ReplaceAll(l.Name, "-", "_"), l.Address)
 	}
