@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -9,10 +10,15 @@ import (
 	"time"
 )
 
-// halfCore holds a process to half a core: by a control group where one can be
-// made, or else by stopping it half of the time. Periods are short, so that what is
+// halfCore holds servers to half a core together: by a control group where one can be
+// made, or else by stopping them half of the time. Periods are short, so that what is
 // measured is the load and not the stops.
-func halfCore(pid int) (how string, free func(), err error) {
+type halfCore struct {
+	how string
+	dir string // of the control group; empty without one
+}
+
+func holdToHalfCore() *halfCore {
 	const period, quota = "10000", "5000" // microseconds
 	for _, g := range []struct {
 		how, root string
@@ -21,21 +27,22 @@ func halfCore(pid int) (how string, free func(), err error) {
 		{"a control group (v2)", "/sys/fs/cgroup", [][2]string{{"cpu.max", quota + " " + period}}},
 		{"a control group (v1)", "/sys/fs/cgroup/cpu", [][2]string{{"cpu.cfs_period_us", period}, {"cpu.cfs_quota_us", quota}}},
 	} {
-		dir := filepath.Join(g.root, "embedseal-bench-"+strconv.Itoa(pid))
-		if grouped(dir, g.files, pid) == nil {
-			return g.how, func() { leave(dir, g.root, pid) }, nil
+		h := &halfCore{how: g.how, dir: filepath.Join(g.root, "embedseal-bench-"+strconv.Itoa(os.Getpid()))}
+		if h.make(g.files) == nil {
+			return h
 		}
-		_ = os.Remove(dir)
+		h.free()
 	}
-	return "stopping it half of the time", dutyCycle(pid), nil
+	return &halfCore{how: "stopping it half of the time"}
 }
 
-func grouped(dir string, files [][2]string, pid int) error {
-	if err := os.Mkdir(dir, 0o755); err != nil {
+// make fails where the files are none that exist already, and so set no limit.
+func (h *halfCore) make(files [][2]string) error {
+	if err := os.Mkdir(h.dir, 0o755); err != nil {
 		return err
 	}
-	for _, f := range append(files, [2]string{"cgroup.procs", strconv.Itoa(pid)}) {
-		file, err := os.OpenFile(filepath.Join(dir, f[0]), os.O_WRONLY, 0) // a file that is not there is no limit
+	for _, f := range files {
+		file, err := os.OpenFile(filepath.Join(h.dir, f[0]), os.O_WRONLY, 0)
 		if err != nil {
 			return err
 		}
@@ -50,15 +57,34 @@ func grouped(dir string, files [][2]string, pid int) error {
 	return nil
 }
 
-// leave gives the process back, and removes the group.
-func leave(dir, root string, pid int) {
-	_ = os.WriteFile(filepath.Join(root, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0)
-	_ = os.Remove(dir)
+// free removes the group, when whoever was in it has ended.
+func (h *halfCore) free() {
+	if h.dir != "" {
+		_ = os.Remove(h.dir)
+	}
 }
 
-// dutyCycle stops and continues a process, 5 ms each. The processor time it gets
-// is half of each core that it uses: it should be told to use one (GOMAXPROCS).
-func dutyCycle(pid int) (free func()) {
+// wrap lets a command begin in the group, as in a container: what it reads of its
+// limits when it begins is then what it gets.
+func (h *halfCore) wrap(cmd *exec.Cmd) {
+	if h.dir == "" {
+		cmd.Env = append(cmd.Env, "GOMAXPROCS=1") // or it would get half of every core
+		return
+	}
+	into := `echo $$ > "$0"/cgroup.procs && exec "$@"`
+	cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", into, h.dir, cmd.Path}, cmd.Args[1:]...)
+}
+
+// hold begins to hold a server that was started, if that is not done already.
+func (h *halfCore) hold(p *peer) (release func()) {
+	if h.dir == "" {
+		return dutyCycle(p.cmd.Process.Pid)
+	}
+	return func() {}
+}
+
+// dutyCycle stops and continues a process, 5 ms each.
+func dutyCycle(pid int) (release func()) {
 	const half = 5 * time.Millisecond
 	stop := make(chan struct{})
 	var cycling sync.WaitGroup

@@ -34,7 +34,6 @@ type options struct {
 	overloadSeconds  float64
 	mints            int64
 	parts, raw, dir  string
-	maxWait          string
 	binary, vaultBin string
 }
 
@@ -46,7 +45,6 @@ func main() {
 	flag.Float64Var(&o.offered, "offered", 0, "requests/s of the open loop; 0 is 60 % of what the slower of floor and embedseal can do")
 	flag.Float64Var(&o.overloadSeconds, "overload-seconds", 60, "seconds of overload")
 	flag.Int64Var(&o.mints, "mints", 1_000_000, "mints after which the memory is looked at")
-	flag.StringVar(&o.maxWait, "max-wait", "", "http.max_wait of embedseal; its default without one")
 	flag.StringVar(&o.parts, "parts", "mint,small,overload", "what is measured")
 	flag.StringVar(&o.raw, "raw", ".ci/log/bench-peers.jsonl", "file for the raw results, one JSON object a line")
 	flag.StringVar(&o.binary, "binary", "bin/embedseal", "the server")

@@ -14,23 +14,24 @@ import (
 const crowd = 512
 
 // overload holds the product to half a core and offers it twice what it sustains
-// there.
+// there: what a server that refuses nobody answers to the same callers, as soon as they
+// ask again. Fewer callers would get more of it, since each has more to himself of what
+// a processor keeps at hand.
 func (b *bench) overload(ctx context.Context) error {
-	p, err := b.embedseal(ctx, nil, nil)
+	half := holdToHalfCore()
+	defer half.free()
+	b.say("\noverload: embedseal held to half a core by %s", half.how)
+	most, err := b.sustained(ctx, half)
+	if err != nil {
+		return err
+	}
+	p, err := b.embedseal(ctx, nil, half.wrap)
 	if err != nil {
 		return err
 	}
 	defer p.stop()
-	how, free, err := halfCore(p.cmd.Process.Pid)
-	if err != nil {
-		return err
-	}
-	defer free()
-	b.say("\noverload: embedseal held to half a core by %s", how)
-	if _, _, err := b.ask(ctx, p, httpload.Config{Connections: connections, Duration: 2 * time.Second}); err != nil {
-		return err
-	}
-	most, _, err := b.ask(ctx, p, httpload.Config{Connections: connections, Duration: 5 * time.Second})
+	defer half.hold(p)()
+	few, _, err := b.ask(ctx, p, httpload.Config{Connections: connections, Duration: 5 * time.Second})
 	if err != nil {
 		return err
 	}
@@ -53,10 +54,11 @@ func (b *bench) overload(ctx context.Context) error {
 	}
 	shedIn := flooded.RefusedIn.At(.99)
 	b.keep("overload", map[string]any{
-		"held_by": how, "most": most, "calm": calm, "flood": flood, "after": after, "codes": flooded.Codes,
+		"held_by": half.how, "most": most, "few": few, "calm": calm, "flood": flood, "after": after, "codes": flooded.Codes,
 		"unadvised": flooded.Unadvised, "refused_p99_us": shedIn.Microseconds(), "resident_mb": []float64{before, *peak, p.resident()},
 	})
-	b.say("sustains %.0f/s; calm (a quarter of it): p50 %.0f µs, p99 %.0f µs", most.PerSecond, calm.P50, calm.P99)
+	b.say("sustains %.0f/s of %d callers (%.0f/s of %d); calm (a quarter of it): p50 %.0f µs, p99 %.0f µs",
+		most.PerSecond, crowd, few.PerSecond, connections, calm.P50, calm.P99)
 	b.say("offered %.0f/s for %g s: %.0f/s accepted in p50 %.0f µs, p99 %.0f µs; %d refused %v in p99 %s; %d failed %s; %d never sent",
 		flood.Offered, b.overloadSeconds, flood.PerSecond, flood.P50, flood.P99, flood.Refused, flooded.Codes, shedIn.Round(time.Microsecond), flood.Failed, flood.Error, flood.Unsent)
 	b.say("the second after: %.0f/s of %.0f, %d refused, p99 %.0f µs; memory %.1f, at most %.1f, then %.1f MB",
@@ -75,6 +77,21 @@ func (b *bench) overload(ctx context.Context) error {
 	t.add("overload: the second after, p99 / p99 when calm", "at once (< 2, none refused)",
 		fmt.Sprintf("%.2f, %d refused", recovered, after.Refused), recovered < 2 && after.Refused+after.Failed == 0)
 	return nil
+}
+
+// sustained is what a server that refuses nobody answers to a crowd.
+func (b *bench) sustained(ctx context.Context, half *halfCore) (turn, error) {
+	p, err := b.embedseal(ctx, []string{"EMBEDSEAL_HTTP_MAX_WAIT=0s"}, half.wrap)
+	if err != nil {
+		return turn{}, err
+	}
+	defer p.stop()
+	defer half.hold(p)()
+	if _, _, err := b.ask(ctx, p, httpload.Config{Connections: crowd, Duration: 2 * time.Second}); err != nil {
+		return turn{}, err
+	}
+	most, _, err := b.ask(ctx, p, httpload.Config{Connections: crowd, Duration: 5 * time.Second})
+	return most, err
 }
 
 // watchMemory keeps the highest resident memory, until it is told to end.

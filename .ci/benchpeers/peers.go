@@ -133,9 +133,6 @@ func (b *bench) serve(ctx context.Context, dir string, env []string, wrap func(*
 	}
 	command := []string{b.binary, "serve", "--data-dir", dir, "--listen", address,
 		"--ops-listen", ops, "--rate-token-per-second", "1000000", "--rate-token-burst", "1000000", "--audit-keep", "2"}
-	if b.maxWait != "" {
-		command = append(command, "--http-max-wait", b.maxWait)
-	}
 	p, err := spawn(ctx, "embedseal", address, env, wrap, command...)
 	if err != nil {
 		return nil, err

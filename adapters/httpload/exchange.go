@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strconv"
 	"strings"
 )
@@ -29,12 +28,8 @@ func (a answer) ok() bool { return a.status/100 == 2 }
 
 var errNotHTTP = errors.New("the answer is not HTTP/1.1")
 
-// exchange sends one request and reads its answer. After an error the connection
-// is of no more use.
-func exchange(conn net.Conn, in *bufio.Reader, request []byte) (answer, error) {
-	if _, err := conn.Write(request); err != nil {
-		return answer{}, fmt.Errorf("send: %w", err)
-	}
+// receive reads an answer. After an error the connection is of no more use.
+func receive(in *bufio.Reader) (answer, error) {
 	line, err := in.ReadSlice('\n')
 	if err != nil {
 		return answer{}, fmt.Errorf("read the answer: %w", err)

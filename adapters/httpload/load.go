@@ -6,7 +6,8 @@
 // server can do at most. An open loop sends at a rate that does not depend on the
 // answers, as callers do who know nothing of one another, and counts from the
 // moment a request was due: a server that stalls is charged for what waited
-// meanwhile.
+// meanwhile. It counts to the moment at which the kernel had the answer, where that says
+// so (Linux, without TLS): this program is not, for having been busy with others.
 //
 // # Caveats
 //
@@ -53,9 +54,6 @@ type Progress struct {
 
 const (
 	defaultTimeout = 30 * time.Second
-	// backlog bounds the requests of an open loop that are due and wait for a
-	// connection.
-	backlog = 1 << 16
 	// pause is between two tries to connect.
 	pause = 50 * time.Millisecond
 )
@@ -87,12 +85,9 @@ type run struct {
 	begin   time.Time
 	// asked counts the requests of a closed loop, if they are bounded.
 	asked atomic.Int64
-	// due are the requests of an open loop, as the time since begin; nil for a
-	// closed one.
-	due    chan time.Duration
-	unsent int64
-	ended  atomic.Bool
-	stop   chan struct{}
+	line  *line // nil for a closed loop
+	ended atomic.Bool
+	stop  chan struct{}
 }
 
 // connect opens every connection before the clock starts. Only the first must
@@ -108,7 +103,7 @@ func (r *run) connect(ctx context.Context) error {
 
 func (r *run) do(ctx context.Context) Result {
 	if r.cfg.Rate > 0 {
-		r.due = make(chan time.Duration, backlog)
+		r.line = newLine(r.workers)
 	}
 	r.begin = time.Now()
 	var working, helping sync.WaitGroup
@@ -116,14 +111,17 @@ func (r *run) do(ctx context.Context) Result {
 		working.Go(func() { w.work(ctx) })
 	}
 	helping.Go(func() { r.watch(ctx) })
-	if r.due != nil {
+	if r.line != nil {
 		helping.Go(func() { r.pace(ctx) })
 	}
 	working.Wait()
 	elapsed := time.Since(r.begin)
 	close(r.stop)
 	helping.Wait()
-	result := Result{Elapsed: elapsed, Unsent: r.unsent + int64(len(r.due)), Codes: map[string]int64{}}
+	result := Result{Elapsed: elapsed, Codes: map[string]int64{}}
+	if r.line != nil {
+		result.Unsent = r.line.unsent
+	}
 	for _, w := range r.workers {
 		w.close()
 		result.add(&w.tally)
@@ -136,10 +134,11 @@ func (r *run) over(ctx context.Context) bool {
 	return ctx.Err() != nil || r.cfg.Duration > 0 && time.Since(r.begin) >= r.cfg.Duration
 }
 
-// pace says when each request of an open loop is due, at even distances. It has a
-// thread of its own, whose sleep is finer than that of the scheduler.
+// pace sends each request of an open loop when it is due, at even distances, if a
+// connection is free. It has a thread of its own, whose sleep is finer than that of the
+// scheduler.
 func (r *run) pace(ctx context.Context) {
-	defer close(r.due)
+	defer func() { r.line.end(r.cfg.Duration > 0 || ctx.Err() != nil) }()
 	precise()
 	for k := int64(0); r.cfg.Requests <= 0 || k < r.cfg.Requests; {
 		due := time.Duration(float64(k) / r.cfg.Rate * float64(time.Second))
@@ -150,10 +149,8 @@ func (r *run) pace(ctx context.Context) {
 			nap(min(wait, pause))
 			continue
 		}
-		select {
-		case r.due <- due:
-		default: // so many wait that it would be late by seconds
-			r.unsent++
+		if conn := r.line.offer(due); conn != nil {
+			_, _ = conn.Write(r.cfg.Request) // its worker sees that there is no answer
 		}
 		k++
 	}

@@ -39,7 +39,6 @@ func (r *Result) add(t *tally) {
 	r.Accepted += t.accepted.Count()
 	r.Refused += t.refused.Count()
 	r.Failed += t.failed
-	r.Unsent += t.unsent
 	r.Unadvised += t.unadvised
 	if r.Failure == nil {
 		r.Failure = t.failure
@@ -53,10 +52,10 @@ func (r *Result) add(t *tally) {
 
 // tally is what one connection saw.
 type tally struct {
-	accepted, refused         Histogram
-	failed, unsent, unadvised int64
-	failure                   error
-	codes                     map[string]int64
+	accepted, refused Histogram
+	failed, unadvised int64
+	failure           error
+	codes             map[string]int64
 }
 
 // count says whether the request was accepted.

@@ -3,38 +3,39 @@ package httpload
 import (
 	"bufio"
 	"context"
+	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"embedseal/adapters/internal/arrival"
 )
 
-// worker has one connection at a time.
+var errUnasked = errors.New("an answer to nothing")
+
+// worker has one connection at a time, and reads what is answered on it.
 type worker struct {
-	run   *run
-	in    *bufio.Reader
-	tally tally
+	run      *run
+	in       *bufio.Reader
+	arrivals *arrival.Reader // nil where nobody says when an answer came in
+	tally    tally
 
 	mu   sync.Mutex // conn is closed by the watch, too
 	conn net.Conn
-	// since is when the request under way was sent, in nanoseconds since the
-	// begin, plus one; 0 when there is none.
-	since atomic.Int64
+	// due is when the request under way was due, and since when it was sent, plus one;
+	// 0 when there is none. Both are nanoseconds since the begin.
+	due, since atomic.Int64
 
 	accepted, refused, failed atomic.Int64
 }
 
 func (w *worker) work(ctx context.Context) {
-	if w.run.due == nil {
+	if w.run.line == nil {
 		w.loop(ctx)
-		return
-	}
-	for due := range w.run.due {
-		if w.run.over(ctx) {
-			w.tally.unsent++
-			continue
-		}
-		w.once(ctx, due)
+	} else {
+		w.follow(ctx)
 	}
 }
 
@@ -45,31 +46,92 @@ func (w *worker) loop(ctx context.Context) {
 		if most > 0 && w.run.asked.Add(1) > most {
 			return
 		}
-		w.once(ctx, time.Since(w.run.begin))
+		if w.conn == nil {
+			if err := w.connect(ctx); err != nil {
+				w.fail(err)
+				time.Sleep(pause)
+				continue
+			}
+		}
+		w.begin(time.Since(w.run.begin))
+		w.send()
+		if a, err := receive(w.in); err != nil {
+			w.lose(ctx, err)
+		} else {
+			w.answered(a)
+		}
 	}
 }
 
-// once sends one request that was due at that time since the begin, and counts
-// what came of it.
-func (w *worker) once(ctx context.Context, due time.Duration) {
-	if w.conn == nil {
-		if err := w.connect(ctx); err != nil {
-			w.fail(err)
-			time.Sleep(pause)
+// follow is a part of an open loop: it reads the answers to what the pace sends on its
+// connection while that is free, and sends itself what waits for one.
+func (w *worker) follow(ctx context.Context) {
+	line := w.run.line
+	for free := w.conn != nil; ; free = false {
+		if w.conn == nil && !w.reconnect(ctx) {
 			return
 		}
+		if !free {
+			due, next, over := line.freed(w)
+			if over {
+				return
+			}
+			if next {
+				w.begin(due)
+				w.send()
+			}
+		}
+		a, err := receive(w.in)
+		if err == nil && w.since.Load() != 0 {
+			w.answered(a)
+			continue
+		}
+		line.withdraw(w)
+		if err == nil {
+			err = errUnasked
+		}
+		w.lose(ctx, err)
 	}
-	w.since.Store(int64(time.Since(w.run.begin)) + 1)
-	a, err := exchange(w.conn, w.in, w.run.cfg.Request)
-	w.since.Store(0)
-	if err != nil {
-		w.close()
-		if ctx.Err() == nil { // otherwise it was us who gave up
+}
+
+// reconnect tries until it has a connection, or nothing more is to be sent. A request
+// that waits meanwhile has failed with each try that did.
+func (w *worker) reconnect(ctx context.Context) bool {
+	for !w.run.over(ctx) && !w.run.line.over() {
+		err := w.connect(ctx)
+		if err == nil {
+			return true
+		}
+		if w.run.line.abandoned() {
 			w.fail(err)
 		}
-		return
+		time.Sleep(pause)
 	}
-	if w.tally.count(a, time.Since(w.run.begin)-due) {
+	return false
+}
+
+// begin says that a request is under way.
+func (w *worker) begin(due time.Duration) {
+	w.due.Store(int64(due))
+	w.since.Store(int64(time.Since(w.run.begin)) + 1)
+}
+
+func (w *worker) send() {
+	_, _ = w.conn.Write(w.run.cfg.Request) // when that fails there is no answer
+}
+
+// answered counts an answer. It took until it came in, and not until this program had a
+// processor to look at it.
+func (w *worker) answered(a answer) {
+	now := time.Now()
+	took := now.Sub(w.run.begin) - time.Duration(w.due.Load())
+	w.since.Store(0)
+	if w.arrivals != nil && w.arrivals.At() != 0 {
+		if unread := time.Duration(now.UnixNano() - w.arrivals.At()); unread > 0 && unread < took { // the clock may be set
+			took -= unread
+		}
+	}
+	if w.tally.count(a, took) {
 		w.accepted.Add(1)
 	} else {
 		w.refused.Add(1)
@@ -77,6 +139,15 @@ func (w *worker) once(ctx context.Context, due time.Duration) {
 	if a.close {
 		w.close()
 	}
+}
+
+// lose closes the connection, and counts the request that was under way, if there was
+// one and it was not us who gave up.
+func (w *worker) lose(ctx context.Context, err error) {
+	if w.since.Swap(0) != 0 && ctx.Err() == nil {
+		w.fail(err)
+	}
+	w.close()
 }
 
 func (w *worker) fail(err error) {
@@ -95,10 +166,17 @@ func (w *worker) connect(ctx context.Context) error {
 	w.mu.Lock()
 	w.conn = conn
 	w.mu.Unlock()
+	from := io.Reader(conn)
+	if w.run.cfg.Rate > 0 { // a closed loop asks how many, and costs as little as it can
+		w.arrivals = arrival.New(conn, nil)
+	}
+	if w.arrivals != nil {
+		from = w.arrivals
+	}
 	if w.in == nil {
-		w.in = bufio.NewReaderSize(conn, 4<<10)
+		w.in = bufio.NewReaderSize(from, 4<<10)
 	} else {
-		w.in.Reset(conn)
+		w.in.Reset(from)
 	}
 	return nil
 }
@@ -109,6 +187,15 @@ func (w *worker) close() {
 	if w.conn != nil {
 		_ = w.conn.Close()
 		w.conn = nil
+	}
+}
+
+// leave ends the wait for a request of a connection that is free.
+func (w *worker) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.conn != nil {
+		_ = w.conn.SetReadDeadline(time.Now())
 	}
 }
 
