@@ -88,11 +88,11 @@ type Log struct {
 	failed     bool
 	// rotateAfter puts off a rotation that failed.
 	rotateAfter time.Time
-	// behind is what goes on while records are written; one sync ahead of a rotation at a
-	// time, from the size ahead on, and one removal of old files.
-	behind           sync.WaitGroup
-	syncing, pruning bool
-	ahead            int64
+	// behind is what goes on while records are written: one sync ahead of a rotation at a
+	// time, from the size ahead on, and one removal of old files. None begins when closing.
+	behind                    sync.WaitGroup
+	syncing, pruning, closing bool
+	ahead                     int64
 
 	disk  disk
 	saver saver
@@ -152,8 +152,11 @@ func Open(ctx context.Context, cfg Config) (*Log, func(), error) {
 }
 
 func (l *Log) close() {
+	l.mu.Lock()
+	l.closing = true
+	l.mu.Unlock()
+	l.behind.Wait() // before the store is told where the log ends
 	l.stopSaving()
-	l.behind.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_ = l.out.Close()

@@ -50,13 +50,13 @@ func (l *Log) rotate() {
 // be rotated: a rotation holds them up, and so would have nearly nothing to wait for. The
 // lock is held.
 func (l *Log) syncAhead() {
-	if l.syncing || l.cfg.MaxBytes <= aheadOf || l.size < max(l.ahead, l.cfg.MaxBytes-aheadOf) {
+	if l.syncing || l.closing || l.cfg.MaxBytes <= aheadOf || l.size < max(l.ahead, l.cfg.MaxBytes-aheadOf) {
 		return
 	}
 	l.syncing, l.ahead = true, l.size+aheadStep
+	upTo := l.head.Seq
 	l.behind.Go(func() {
-		upTo, err := l.sync()
-		l.disk.settled(upTo, err)
+		_ = l.settle(upTo) // whoever needs it to be there is told
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.syncing = false
@@ -256,7 +256,7 @@ func (l *Log) lastOf(name string) (audit.Head, bool) {
 // prune removes the oldest files beyond those to keep, while records are written. A
 // record says so first, and holds what the chain needs to begin later. The lock is held.
 func (l *Log) prune() error {
-	if l.cfg.Keep <= 0 || l.pruning || l.doubt || l.chain == nil {
+	if l.cfg.Keep <= 0 || l.pruning || l.closing || l.doubt || l.chain == nil {
 		return nil
 	}
 	names, err := l.rotated()

@@ -3,6 +3,7 @@ package auditlog
 import (
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"syscall"
 
@@ -78,7 +79,8 @@ func (d *disk) note(seq uint64, err error) {
 	switch {
 	case err == nil:
 		d.synced = max(d.synced, seq)
-	case d.synced < seq: // else a rotation has synced the file and closed it
-		d.lost, d.err = max(d.lost, seq), err
+	case errors.Is(err, os.ErrClosed) && d.synced >= seq: // a rotation has synced the file and closed it
+	default: // the system tells one of those who sync a file at once, and not which records it is about
+		d.lost, d.err = max(d.lost, seq, d.synced), err
 	}
 }

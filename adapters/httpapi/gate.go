@@ -27,7 +27,7 @@ const (
 	// It is over when nobody asked for gateIdle, or after a window in which fewer than one
 	// in gateFew were refused. After one in which none was served, because refusing alone
 	// takes up the processor, one in gateSpare is served in the next, so that something is
-	// done.
+	// done: in every other window, then.
 	gateIdle   = 10 * time.Millisecond
 	gateWindow = 100 * time.Millisecond
 	gateFew    = 8
@@ -48,8 +48,9 @@ type gate struct {
 	open atomic.Int64
 
 	// While all is well: score is how many more were late; least is the shortest that one
-	// of those waited, and since is when that was. All times are nanoseconds since 1970.
-	score, since, least atomic.Int64
+	// of those waited, and since is when that was; late is when the last of them was. All
+	// times are nanoseconds since 1970.
+	score, since, least, late atomic.Int64
 
 	// shedding says that there is an overload, and last is when a request came to the gate
 	// in it.
@@ -75,13 +76,13 @@ func newGate(most time.Duration, clock ports.Clock) *gate {
 func (g *gate) crowded() bool { return g.open.Load() >= gateCrowd }
 
 // asks says whether it matters how long a request waited, the nth of its connection.
-func (g *gate) asks(nth uint) bool {
+func (g *gate) asks(nth uint64) bool {
 	return g.crowded() && (nth%gateSample == 0 || g.shedding.Load())
 }
 
 // admits says whether a request is served, the nth of its connection. waited says how
 // long it waited until now, where that is known.
-func (g *gate) admits(nth uint, waited func(now int64) (wait time.Duration, known bool)) bool {
+func (g *gate) admits(nth uint64, waited func(now int64) (wait time.Duration, known bool)) bool {
 	if !g.asks(nth) {
 		return true
 	}
@@ -101,6 +102,9 @@ func (g *gate) standing(now int64, wait time.Duration) bool {
 			g.score.Add(-1)
 		}
 		return false
+	}
+	if before := g.late.Swap(now); !ahead(now, before+int64(gateWindow)) { // those were another burst
+		g.score.Store(0)
 	}
 	score := g.score.Add(1)
 	if score <= 1 || int64(wait) < g.least.Load() || now < g.since.Load() {
@@ -122,13 +126,17 @@ func (g *gate) standing(now int64, wait time.Duration) bool {
 
 // chooses says whether a request is served in overload.
 func (g *gate) chooses(now int64, wait time.Duration) bool {
-	if now-int64(wait)-g.last.Swap(now) > int64(gateIdle) { // it came when all others had an answer
+	last, short := g.last.Load(), wait <= g.most/gateShort
+	if now > last {
+		g.last.Store(now)
+	}
+	if short && now-int64(wait)-last > int64(gateIdle) { // it came when all others had an answer
 		g.shedding.Store(false)
 		return true
 	}
 	g.turn(now)
 	seen := g.seen.Add(1)
-	if wait > g.most/gateShort && (seen%gateSpare != 0 || !g.starved.Load()) {
+	if !short && (seen%gateSpare != 0 || !g.starved.Load()) {
 		g.shed.Add(1)
 		g.refused.Add(1)
 		return false

@@ -20,7 +20,7 @@ type gateListener struct {
 	gate *gate
 	// accepted is how many there were. Each connection begins to count one further
 	// than the last, or all of a crowd would be looked at in the same moment.
-	accepted uint
+	accepted uint64
 }
 
 // Accept implements [net.Listener].
@@ -31,7 +31,8 @@ func (l *gateListener) Accept() (net.Conn, error) {
 	}
 	l.accepted++
 	l.gate.open.Add(1)
-	c := &gateConn{Conn: conn, gate: l.gate, count: l.accepted}
+	c := &gateConn{Conn: conn, gate: l.gate}
+	c.count.Store(l.accepted)
 	c.arrivals = arrival.New(conn, c.asks)
 	if c.waited = l.gate.waits; c.waited == nil {
 		c.waited = c.sinceArrival
@@ -46,29 +47,37 @@ type gateConn struct {
 	closed   atomic.Bool
 	arrivals *arrival.Reader // nil where nobody says when something came in
 	waited   func(now int64) (time.Duration, bool)
-	// timed says that arrivals read last. It and count are touched by whoever reads the
-	// connection. count grows with each request.
-	timed bool
-	count uint
+	// arrived is when that came in which was read last, as nanoseconds since 1970; 0 where
+	// nobody asked. count grows with each request. net/http reads ahead while it handles
+	// one.
+	arrived atomic.Int64
+	count   atomic.Uint64
 }
 
 // Read implements [net.Conn].
 func (c *gateConn) Read(p []byte) (int, error) {
-	if c.timed = c.arrivals != nil && c.gate.crowded(); c.timed {
-		return c.arrivals.Read(p)
+	var at int64
+	var n int
+	var err error
+	if c.arrivals != nil && c.gate.crowded() {
+		n, err = c.arrivals.Read(p)
+		at = c.arrivals.At()
+	} else {
+		n, err = c.Conn.Read(p)
 	}
-	return c.Conn.Read(p) //nolint:wrapcheck // net/http looks at it
+	if n > 0 {
+		c.arrived.Store(at)
+	}
+	return n, err //nolint:wrapcheck // net/http looks at it
 }
 
 // asks says whether the gate will want to know how long the next request waited.
-func (c *gateConn) asks() bool { return c.gate.asks(c.count + 1) }
+func (c *gateConn) asks() bool { return c.gate.asks(c.count.Load() + 1) }
 
 // sinceArrival is how long ago that came in which was read last.
 func (c *gateConn) sinceArrival(now int64) (time.Duration, bool) {
-	if !c.timed || c.arrivals.At() == 0 {
-		return 0, false
-	}
-	return time.Duration(now - c.arrivals.At()), true
+	at := c.arrived.Load()
+	return time.Duration(now - at), at != 0
 }
 
 // Close implements [net.Conn].
@@ -90,8 +99,7 @@ func (c *gateConn) CloseWrite() error {
 
 // admitsNext asks the gate about the next request of a connection.
 func (g *gate) admitsNext(c *gateConn) bool {
-	c.count++
-	return g.admits(c.count, c.waited)
+	return g.admits(c.count.Add(1), c.waited)
 }
 
 // guard puts the gate on a listener, where there is one.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -394,4 +395,50 @@ func TestTheGateLeavesTheAnswerToWhoSendsTooMuch(t *testing.T) {
 	if answer, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 431 ") {
 		t.Errorf("%v after %q", err, answer)
 	}
+}
+
+// What came together a while ago is no beginning of what comes together now.
+func TestTwoBurstsAreNoOverload(t *testing.T) {
+	s, wait := waiting(t)
+	c := s.caller(t)
+	for range 4 {
+		wait.Store(int64(30 * time.Millisecond))
+		for range 10 * 16 { // ten of them are looked at
+			if response, body := c.ask(t, keepAlive(request{body: minimal})); response.StatusCode != http.StatusOK {
+				t.Fatalf("%s %s", response.Status, body)
+			}
+		}
+		s.clock.advance(time.Minute)
+	}
+}
+
+// net/http reads ahead while it handles a request without a body.
+func TestTheGateAndNetHTTPReadAConnectionTogether(t *testing.T) {
+	s := open(t, func(s *setup) { s.config.MaxWait = time.Nanosecond })
+	for range httpapi.Crowd {
+		s.dial(t)
+	}
+	var callers sync.WaitGroup
+	for range 4 {
+		conn := s.dial(t)
+		callers.Go(func() {
+			in := bufio.NewReader(conn)
+			for range 200 {
+				if _, err := io.WriteString(conn, "GET /elsewhere?a=b HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n"); err != nil {
+					t.Error(err)
+					return
+				}
+				response, err := http.ReadResponse(in, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, response.Body)
+				if response.StatusCode != http.StatusNotFound && response.StatusCode != http.StatusServiceUnavailable {
+					t.Error(response.Status)
+				}
+			}
+		})
+	}
+	callers.Wait()
 }

@@ -10,7 +10,7 @@ import (
 const backlog = 1 << 16
 
 // line is where the requests that are due and the connections that are free meet: there
-// is one of both at most. Both take turns.
+// are never both. Each takes turns.
 type line struct {
 	mu     sync.Mutex
 	due    queue[time.Duration]
@@ -74,10 +74,14 @@ func (l *line) over() bool {
 }
 
 // freed takes a connection that is free, and says what it is to send next, or that it
-// waits for that, or that nothing more will come.
-func (l *line) freed(w *worker) (due time.Duration, next, over bool) {
+// waits for that, or that nothing more will come. late says that it is too late for all
+// that is due.
+func (l *line) freed(w *worker, late bool) (due time.Duration, next, over bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if late {
+		l.drop()
+	}
 	if due, next = l.due.pop(); next {
 		return due, true, false
 	}
@@ -93,11 +97,8 @@ func (l *line) end(drop bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = true
-	for drop {
-		if _, ok := l.due.pop(); !ok {
-			break
-		}
-		l.unsent++
+	if drop {
+		l.drop()
 	}
 	for {
 		w, ok := l.free.pop()
@@ -106,6 +107,12 @@ func (l *line) end(drop bool) {
 		}
 		w.leave()
 	}
+}
+
+// drop gives up what is due. The lock is held.
+func (l *line) drop() {
+	l.unsent += int64(l.due.size)
+	l.due.first, l.due.size = 0, 0
 }
 
 // queue is a ring: first in, first out, up to its length.

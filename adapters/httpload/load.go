@@ -13,7 +13,8 @@
 //
 // The client reads as much of HTTP/1.1 as it needs to tell one answer from the
 // next, so that it costs little beside a server on the same machine. It follows
-// no redirect.
+// no redirect. Requests are small: one that does not fit into what the kernel keeps for a
+// connection holds up an open loop.
 package httpload
 
 import (
@@ -138,7 +139,8 @@ func (r *run) over(ctx context.Context) bool {
 // connection is free. It has a thread of its own, whose sleep is finer than that of the
 // scheduler.
 func (r *run) pace(ctx context.Context) {
-	defer func() { r.line.end(r.cfg.Duration > 0 || ctx.Err() != nil) }()
+	drop := true
+	defer func() { r.line.end(drop) }()
 	precise()
 	for k := int64(0); r.cfg.Requests <= 0 || k < r.cfg.Requests; {
 		due := time.Duration(float64(k) / r.cfg.Rate * float64(time.Second))
@@ -154,6 +156,7 @@ func (r *run) pace(ctx context.Context) {
 		}
 		k++
 	}
+	drop = false
 }
 
 // watch gives up connections that wait too long, and tells of the progress.

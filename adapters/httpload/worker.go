@@ -72,7 +72,7 @@ func (w *worker) follow(ctx context.Context) {
 			return
 		}
 		if !free {
-			due, next, over := line.freed(w)
+			due, next, over := line.freed(w, w.run.over(ctx))
 			if over {
 				return
 			}
@@ -90,7 +90,9 @@ func (w *worker) follow(ctx context.Context) {
 		if err == nil {
 			err = errUnasked
 		}
-		w.lose(ctx, err)
+		if !w.lose(ctx, err) && !line.over() { // a server that closes what is free is not to be stormed
+			time.Sleep(pause)
+		}
 	}
 }
 
@@ -143,11 +145,13 @@ func (w *worker) answered(a answer) {
 
 // lose closes the connection, and counts the request that was under way, if there was
 // one and it was not us who gave up.
-func (w *worker) lose(ctx context.Context, err error) {
-	if w.since.Swap(0) != 0 && ctx.Err() == nil {
+func (w *worker) lose(ctx context.Context, err error) (underWay bool) {
+	underWay = w.since.Swap(0) != 0
+	if underWay && ctx.Err() == nil {
 		w.fail(err)
 	}
 	w.close()
+	return underWay
 }
 
 func (w *worker) fail(err error) {
