@@ -85,11 +85,18 @@ func overload(t *testing.T, s *site, c *caller) int {
 	return 0
 }
 
-func TestWhatWaitedTooLongInAStandingQueueIsRefusedAndNothingOfItLookedAt(t *testing.T) {
+// overloaded is waiting, and a caller who was refused since every request waits so long.
+func overloaded(t *testing.T, long time.Duration) (*site, *atomic.Int64, *caller) {
+	t.Helper()
 	s, wait := waiting(t)
-	wait.Store(int64(30 * time.Millisecond))
+	wait.Store(int64(long))
 	c := s.caller(t)
 	overload(t, s, c)
+	return s, wait, c
+}
+
+func TestWhatWaitedTooLongInAStandingQueueIsRefusedAndNothingOfItLookedAt(t *testing.T) {
+	s, _, c := overloaded(t, 30*time.Millisecond)
 	s.audit.take()
 	refused, early := 0, 0
 	for range 128 {
@@ -128,10 +135,7 @@ func TestWhatWaitedTooLongInAStandingQueueIsRefusedAndNothingOfItLookedAt(t *tes
 
 // Where refusing alone takes up the processor, all of them wait too long for ever.
 func TestWhereNobodyIsInTimeOneIn64IsServed(t *testing.T) {
-	s, wait := waiting(t)
-	wait.Store(int64(30 * time.Millisecond))
-	c := s.caller(t)
-	overload(t, s, c)
+	s, _, c := overloaded(t, 30*time.Millisecond)
 	for range 2 { // windows, of which one is followed by one in which some are served
 		var served int
 		for range 256 {
@@ -149,10 +153,7 @@ func TestWhereNobodyIsInTimeOneIn64IsServed(t *testing.T) {
 // What waits no longer than a tenth of what is too long is served, so that what is
 // served is answered in time.
 func TestInAnOverloadWhoeverHasNotWaitedIsServed(t *testing.T) {
-	s, wait := waiting(t)
-	wait.Store(int64(30 * time.Millisecond))
-	c := s.caller(t)
-	overload(t, s, c)
+	_, wait, c := overloaded(t, 30*time.Millisecond)
 	for i := range 80 {
 		status := http.StatusOK
 		if wait.Store(int64(2500 * time.Microsecond)); i%2 == 0 {
@@ -168,10 +169,7 @@ func TestInAnOverloadWhoeverHasNotWaitedIsServed(t *testing.T) {
 // The answer of a request that was read piece by piece comes from the handler, and
 // is the same.
 func TestWhatComesInPiecesIsRefusedAlike(t *testing.T) {
-	s, wait := waiting(t)
-	wait.Store(int64(30 * time.Millisecond))
-	c := s.caller(t)
-	overload(t, s, c)
+	_, _, c := overloaded(t, 30*time.Millisecond)
 	whole := keepAlive(request{body: minimal})
 	split := strings.Index(whole, "\r\n\r\n") + 4
 	var one, two *http.Response
@@ -269,10 +267,7 @@ func TestWhatBecomesLessIsNoOverload(t *testing.T) {
 }
 
 func TestAfterAnOverloadEverythingInTimeIsServedAtOnce(t *testing.T) {
-	s, wait := waiting(t)
-	wait.Store(int64(30 * time.Millisecond))
-	c := s.caller(t)
-	overload(t, s, c)
+	s, wait, c := overloaded(t, 30*time.Millisecond)
 	for range 200 {
 		s.clock.advance(time.Millisecond)
 		c.ask(t, keepAlive(request{body: minimal}))
@@ -319,10 +314,7 @@ func TestAClockThatIsSetBackChangesNothingOfAnOverload(t *testing.T) {
 }
 
 func TestHealthIsAnsweredInOverload(t *testing.T) {
-	s, wait := waiting(t)
-	wait.Store(int64(time.Second))
-	c := s.caller(t)
-	overload(t, s, c)
+	_, _, c := overloaded(t, time.Second)
 	for range 20 {
 		if response, _ := c.ask(t, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); response.StatusCode != http.StatusOK {
 			t.Fatal(response.Status)
@@ -333,10 +325,7 @@ func TestHealthIsAnsweredInOverload(t *testing.T) {
 // A request in the body of another is that one's body, however it is cut up, also
 // while requests are refused.
 func TestARequestInABodyIsNoRequestInOverload(t *testing.T) {
-	s, wait := waiting(t)
-	wait.Store(int64(time.Second))
-	c := s.caller(t)
-	overload(t, s, c)
+	_, _, c := overloaded(t, time.Second)
 	inner := keepAlive(request{body: minimal})
 	head := "POST /api/generate_jwt/ HTTP/1.1\r\nHost: x\r\nContent-Length: " + strconv.Itoa(len(inner)) + "\r\n\r\n"
 	for range 10 {
@@ -367,10 +356,7 @@ func TestTheRestOfARequestThatCameEarlyIsNoRequestInOverload(t *testing.T) {
 		"what looks like one": {inner + head, strings.Replace(inner, " HTTP/1.1", ": HTTP/1.1", 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, wait := waiting(t)
-			wait.Store(int64(time.Second))
-			c := s.caller(t)
-			overload(t, s, c)
+			_, _, c := overloaded(t, time.Second)
 			c.ask(t, pieces...)
 			if name == "what looks like one" { // which is a header that nobody may send
 				if response, _ := c.ask(t); response.StatusCode != http.StatusBadRequest {
