@@ -243,10 +243,10 @@ func TestAClientThatWaitsHasNotLeft(t *testing.T) {
 		select {
 		case <-r.Context().Done():
 			t.Error("it is taken to have left")
-		case <-time.After(300 * time.Millisecond):
+		case <-time.After(1500 * time.Millisecond):
 		}
 		hello(w, r)
-	}, func(s *underTest) { s.HTTP.IdleTimeout = 80 * time.Millisecond })
+	}, func(s *underTest) { s.HTTP.IdleTimeout = time.Second })
 	p := dial(t, s.addr)
 	for range 2 {
 		p.send(post)

@@ -11,6 +11,10 @@ import (
 	"time"
 )
 
+// The times here are long for what they show: a busy machine may keep the client of a
+// test from its next request for a tenth of a second, and a test that takes that for a
+// fault of the server is none.
+
 // endsAfter fails unless the connection ends at about this time.
 func (p *peer) endsAfter(least, most time.Duration) {
 	p.t.Helper()
@@ -23,34 +27,34 @@ func (p *peer) endsAfter(least, most time.Duration) {
 
 func TestWhoSaysNothingIsLeft(t *testing.T) {
 	t.Parallel()
-	s := start(t, hello, func(s *underTest) { s.HTTP.ReadHeaderTimeout = 100 * time.Millisecond })
-	dial(t, s.addr).endsAfter(50*time.Millisecond, 2*time.Second)
+	s := start(t, hello, func(s *underTest) { s.HTTP.ReadHeaderTimeout = time.Second })
+	dial(t, s.addr).endsAfter(500*time.Millisecond, 10*time.Second)
 }
 
 func TestWhoSaysNothingMoreIsLeft(t *testing.T) {
 	t.Parallel()
-	s := start(t, hello, func(s *underTest) { s.HTTP.IdleTimeout = 200 * time.Millisecond })
+	s := start(t, hello, func(s *underTest) { s.HTTP.IdleTimeout = 2 * time.Second })
 	p := dial(t, s.addr)
 	for range 3 { // the time begins anew with each
 		p.send(get)
 		p.wants(http.StatusOK)
-		time.Sleep(120 * time.Millisecond)
+		time.Sleep(800 * time.Millisecond) // together more than the time, and its quarter more
 	}
 	p.send(get)
 	p.wants(http.StatusOK)
-	p.endsAfter(100*time.Millisecond, 2*time.Second)
+	p.endsAfter(time.Second, 10*time.Second)
 }
 
 // How long an answer may take to be read has nothing to do with how long a connection
 // may be idle before.
 func TestAnIdleTimeLongerThanTheTimeToWriteIsNoTrouble(t *testing.T) {
 	t.Parallel()
-	s := start(t, hello, func(s *underTest) { s.HTTP.WriteTimeout = 50 * time.Millisecond })
+	s := start(t, hello, func(s *underTest) { s.HTTP.WriteTimeout = 500 * time.Millisecond })
 	p := dial(t, s.addr)
 	for range 3 {
 		p.send(post)
 		p.wants(http.StatusOK)
-		time.Sleep(150 * time.Millisecond)
+		time.Sleep(time.Second)
 	}
 	if s.plain.Load() != 3 {
 		t.Errorf("%d were answered here", s.plain.Load())
@@ -62,10 +66,10 @@ func TestAnAnswerAfterTheTimeToWriteIsNotSent(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(1500 * time.Millisecond)
 		}
 		hello(w, r)
-	}, func(s *underTest) { s.HTTP.WriteTimeout = 50 * time.Millisecond })
+	}, func(s *underTest) { s.HTTP.WriteTimeout = 500 * time.Millisecond })
 	p := dial(t, s.addr)
 	p.send(get)
 	p.wants(http.StatusOK)
@@ -77,14 +81,13 @@ func TestAnAnswerAfterTheTimeToWriteIsNotSent(t *testing.T) {
 func TestTheTimeToBeIdleBeginsWithTheAnswer(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(1500 * time.Millisecond)
 		hello(w, r)
-	}, func(s *underTest) { s.HTTP.IdleTimeout = 120 * time.Millisecond })
+	}, func(s *underTest) { s.HTTP.IdleTimeout = time.Second })
 	p := dial(t, s.addr)
 	for range 3 {
 		p.send(get)
 		p.wants(http.StatusOK)
-		time.Sleep(60 * time.Millisecond)
 	}
 }
 
@@ -98,7 +101,7 @@ func TestWhoStallsInARequestHasTheTimesAndAnswersOfNetHTTP(t *testing.T) {
 		}
 	}
 	quick := func(s *http.Server) {
-		s.ReadHeaderTimeout, s.ReadTimeout = 150*time.Millisecond, 150*time.Millisecond
+		s.ReadHeaderTimeout, s.ReadTimeout = time.Second, time.Second
 	}
 	for name, text := range map[string]string{
 		"in a header":            "GET /a HTTP/1.1\r\nHost: x\r\n",
@@ -120,7 +123,7 @@ func TestWhoStallsInARequestHasTheTimesAndAnswersOfNetHTTP(t *testing.T) {
 					if _, err := io.ReadAll(p.r); err != nil {
 						t.Errorf("the connection ended with %v", err)
 					}
-					if took := time.Since(began); took > 3*time.Second || took < 100*time.Millisecond {
+					if took := time.Since(began); took > 10*time.Second || took < 500*time.Millisecond {
 						t.Errorf("it took %s", took)
 					}
 					return p.undated()
@@ -182,16 +185,16 @@ func TestWhoDoesNotReadIsLeft(t *testing.T) {
 			if r.Method == http.MethodGet {
 				_, _ = w.Write(make([]byte, 32<<20)) // more than the system buffers
 			}
-		}, func(s *underTest) { s.HTTP.WriteTimeout = 100 * time.Millisecond })
+		}, func(s *underTest) { s.HTTP.WriteTimeout = 500 * time.Millisecond })
 		p := dial(t, s.addr)
 		if !first {
 			p.send(post)
 			p.wants(http.StatusOK)
 		}
 		p.send(get)
-		time.Sleep(600 * time.Millisecond)
+		time.Sleep(1500 * time.Millisecond)
 		if n, _ := io.Copy(io.Discard, p.Conn); n >= 32<<20 {
-			t.Errorf("first %v: all was written, to one who did not read for six times as long as that may take", first)
+			t.Errorf("first %v: all was written, to one who did not read for three times as long as that may take", first)
 		}
 		if s.plain.Load() == 0 {
 			t.Errorf("first %v: it was net/http that answered", first)
