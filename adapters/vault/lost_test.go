@@ -249,6 +249,23 @@ func (s *spoiler) round(t *testing.T, at *site, op operation, rule spoiled) roun
 	return r
 }
 
+// undisturbed is a round in which nothing fails. On a machine that is busy a request
+// may not be answered in time and be made again, so that it is that of three with the
+// fewest.
+func (s *spoiler) undisturbed(t *testing.T, at *site, op operation) (good round) {
+	t.Helper()
+	for i := range 3 {
+		r := s.round(t, at, op, spoiled{at: never})
+		if r.err != nil {
+			t.Fatalf("%s: %v", op.name, r.err)
+		}
+		if i == 0 || r.seen < good.seen {
+			good = r
+		}
+	}
+	return good
+}
+
 // never is the number of a request that is not made.
 const never = 1 << 30
 
@@ -272,10 +289,7 @@ func spoilEach(t *testing.T, share int) {
 	cases := 0
 	var tally counts
 	for _, op := range operations() {
-		good := s.round(t, at, op, spoiled{at: never})
-		if good.err != nil {
-			t.Fatalf("%s: %v", op.name, good.err)
-		}
+		good := s.undisturbed(t, at, op)
 		for name, f := range faults(fake.URL()) {
 			for n := 1; n <= good.seen; n++ { // each request of the operation
 				for _, onwards := range []bool{false, true} {
