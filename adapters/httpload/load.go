@@ -1,7 +1,7 @@
 // Package httpload answers: how many requests a second does an HTTP server
 // answer, and how long does each take?
 //
-// It sends one prebuilt request over many connections, in one of two ways.
+// It sends prebuilt requests, mostly one, over many connections, in one of two ways.
 // A closed loop sends the next as soon as the last was answered: it finds what a
 // server can do at most. An open loop sends at a rate that does not depend on the
 // answers, as callers do who know nothing of one another, and counts from the
@@ -33,6 +33,8 @@ type Config struct {
 	Dial func(context.Context) (net.Conn, error)
 	// Request is the whole request, header and body: see [Post].
 	Request []byte
+	// Others are sent as well, each in its turn.
+	Others [][]byte
 	// Connections is how many requests can be under way at once; at least 1.
 	Connections int
 	// Rate is how many requests a second are offered; 0 is a closed loop.
@@ -70,6 +72,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 		cfg.Timeout = defaultTimeout
 	}
 	r := &run{cfg: cfg, workers: make([]*worker, cfg.Connections), stop: make(chan struct{})}
+	r.requests = append([][]byte{cfg.Request}, cfg.Others...)
 	for i := range r.workers {
 		r.workers[i] = &worker{run: r}
 	}
@@ -81,9 +84,11 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 
 // run is one run while it runs.
 type run struct {
-	cfg     Config
-	workers []*worker
-	begin   time.Time
+	cfg      Config
+	workers  []*worker
+	requests [][]byte
+	sent     atomic.Uint64
+	begin    time.Time
 	// asked counts the requests of a closed loop, if they are bounded.
 	asked atomic.Int64
 	line  *line // nil for a closed loop
@@ -135,6 +140,14 @@ func (r *run) over(ctx context.Context) bool {
 	return ctx.Err() != nil || r.cfg.Duration > 0 && time.Since(r.begin) >= r.cfg.Duration
 }
 
+// next is the request whose turn it is.
+func (r *run) next() []byte {
+	if len(r.requests) == 1 {
+		return r.requests[0]
+	}
+	return r.requests[(r.sent.Add(1)-1)%uint64(len(r.requests))]
+}
+
 // pace sends each request of an open loop when it is due, at even distances, if a
 // connection is free. It has a thread of its own, whose sleep is finer than that of the
 // scheduler.
@@ -152,7 +165,7 @@ func (r *run) pace(ctx context.Context) {
 			continue
 		}
 		if conn := r.line.offer(due); conn != nil {
-			_, _ = conn.Write(r.cfg.Request) // its worker sees that there is no answer
+			_, _ = conn.Write(r.next()) // its worker sees that there is no answer
 		}
 		k++
 	}

@@ -51,6 +51,21 @@ func TestAClosedLoopSendsWhatItIsToldTo(t *testing.T) {
 	}
 }
 
+func TestRequestsAreSentInTurn(t *testing.T) {
+	for _, rate := range []float64{0, 2000} {
+		var seen [3]atomic.Int64
+		result := against(t, func(_ http.ResponseWriter, r *http.Request) {
+			seen[len(r.URL.Path)-2].Add(1)
+		}, httpload.Config{
+			Request: httpload.Post("x", "/a", ""), Others: [][]byte{httpload.Post("x", "/aa", ""), httpload.Post("x", "/aaa", "")},
+			Connections: 3, Requests: 300, Rate: rate,
+		})
+		if result.Accepted != 300 || seen[0].Load() != 100 || seen[1].Load() != 100 || seen[2].Load() != 100 {
+			t.Errorf("at %v/s: %d, %d and %d of each, want 100", rate, seen[0].Load(), seen[1].Load(), seen[2].Load())
+		}
+	}
+}
+
 func TestAnOpenLoopOffersItsRateAndNoMore(t *testing.T) {
 	result := against(t, func(http.ResponseWriter, *http.Request) {},
 		httpload.Config{Connections: 4, Rate: 400, Duration: 500 * time.Millisecond})

@@ -119,7 +119,7 @@ func (w *worker) begin(due time.Duration) {
 }
 
 func (w *worker) send() {
-	_, _ = w.conn.Write(w.run.cfg.Request) // when that fails there is no answer
+	_, _ = w.conn.Write(w.run.next()) // when that fails there is no answer
 }
 
 // answered counts an answer. It took until it came in, and not until this program had a
