@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 
 	"embedseal/ports"
@@ -16,7 +15,7 @@ import (
 
 // maxBuckets bounds how many names one limiter remembers. Whoever is forgotten
 // begins with a full bucket again.
-const maxBuckets = 16384
+const maxBuckets = 32768
 
 // limiter is a token bucket for each name.
 type limiter struct {
@@ -25,7 +24,7 @@ type limiter struct {
 	clock     ports.Clock
 
 	mu      sync.Mutex
-	buckets *lru.Cache[bucketName, *bucket]
+	buckets recent[bucketName, *rate.Limiter]
 
 	allowed, refused atomic.Uint64
 }
@@ -52,7 +51,7 @@ func (f *front) Limits() []LimitCounts {
 	}{{"token", f.tokens}, {"failure", f.failures}} {
 		if l.of != nil {
 			all = append(all, LimitCounts{Kind: l.kind, Allowed: l.of.allowed.Load(), Refused: l.of.refused.Load(),
-				Buckets: l.of.buckets.Len(), MaxBuckets: maxBuckets})
+				Buckets: l.of.remembered(), MaxBuckets: maxBuckets})
 		}
 	}
 	return all
@@ -62,20 +61,12 @@ func (f *front) Limits() []LimitCounts {
 // address.
 type bucketName struct{ of, token string }
 
-type bucket struct {
-	limiter *rate.Limiter
-}
-
 // newLimiter returns nil, which lets everything pass, when it is not enabled.
 func newLimiter(enabled bool, perSecond float64, burst int, clock ports.Clock) *limiter {
 	if !enabled {
 		return nil
 	}
-	buckets, err := lru.New[bucketName, *bucket](maxBuckets)
-	if err != nil { // only for a size that is not positive
-		return nil
-	}
-	return &limiter{perSecond: rate.Limit(perSecond), burst: burst, clock: clock, buckets: buckets}
+	return &limiter{perSecond: rate.Limit(perSecond), burst: burst, clock: clock, buckets: newRecent[bucketName, *rate.Limiter](maxBuckets)}
 }
 
 // take counts one request of name. A wait above zero refuses it, and says when
@@ -91,16 +82,23 @@ func (l *limiter) takeAll(name bucketName, n, need int) (wait time.Duration) {
 	now := l.clock.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b, found := l.buckets.Get(name)
+	b, found := l.buckets.get(name)
 	if !found {
-		b = &bucket{limiter: rate.NewLimiter(l.perSecond, l.burst)}
-		l.buckets.Add(name, b)
+		b = rate.NewLimiter(l.perSecond, l.burst)
+		l.buckets.put(name, b)
 	}
-	if b.limiter.AllowN(now, n) {
+	if b.AllowN(now, n) {
 		l.allowed.Add(uint64(n))
 		return 0
 	}
 	return l.refuse(b, now, n, need)
+}
+
+// remembered is how many names there are buckets of.
+func (l *limiter) remembered() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buckets.len()
 }
 
 // most is how many requests a name can have at once; zero means any number.
@@ -120,8 +118,8 @@ func (l *limiter) spent(name bucketName) (wait time.Duration) {
 	now := l.clock.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b, found := l.buckets.Get(name)
-	if !found || b.limiter.TokensAt(now) >= 1 {
+	b, found := l.buckets.get(name)
+	if !found || b.TokensAt(now) >= 1 {
 		return 0
 	}
 	return l.refuse(b, now, 1, 1)
@@ -129,9 +127,9 @@ func (l *limiter) spent(name bucketName) (wait time.Duration) {
 
 // refuse counts n refused requests, and says when so many as are needed would pass.
 // The lock is held.
-func (l *limiter) refuse(b *bucket, now time.Time, n, need int) (wait time.Duration) {
+func (l *limiter) refuse(b *rate.Limiter, now time.Time, n, need int) (wait time.Duration) {
 	l.refused.Add(uint64(n))
-	missing := float64(need) - b.limiter.TokensAt(now)
+	missing := float64(need) - b.TokensAt(now)
 	return max(time.Duration(missing/float64(l.perSecond)*float64(time.Second)), time.Millisecond)
 }
 

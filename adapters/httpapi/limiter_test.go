@@ -48,8 +48,8 @@ func TestTheLimitersCountWhatTheyAllowAndRefuse(t *testing.T) {
 	s.want(t, 3, http.StatusUnauthorized, stranger())
 	s.want(t, 5, http.StatusTooManyRequests, stranger())
 	want := []httpapi.LimitCounts{
-		{Kind: "token", Allowed: 5, Refused: 2, Buckets: 2, MaxBuckets: 16384},
-		{Kind: "failure", Allowed: 3, Refused: 5, Buckets: 1, MaxBuckets: 16384},
+		{Kind: "token", Allowed: 5, Refused: 2, Buckets: 2, MaxBuckets: 32768},
+		{Kind: "failure", Allowed: 3, Refused: 5, Buckets: 1, MaxBuckets: 32768},
 	}
 	if got := s.server.Limits(); !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
