@@ -42,7 +42,7 @@ func (a Actor) IsOperator() bool { return a.Operator != "" }
 // group is not there, whether it exists or not: ports.ErrNotFound, as for one that
 // does not. Otherwise the error wraps [ErrScope].
 func (a Actor) May(need Right, g group.ID) error {
-	if !a.IsOperator() && g != a.Caller.Group.ID {
+	if !a.IsOperator() && g != a.Caller.GroupID() {
 		return fmt.Errorf("%w: group %s", ports.ErrNotFound, g)
 	}
 	return a.may(need)
@@ -65,18 +65,19 @@ func (a Actor) in(g group.Group, need Right, now time.Time) (Actor, error) {
 	if a.IsOperator() {
 		return a, nil
 	}
-	t, found := g.TokenOf(a.Caller.Token.ID)
-	if !found || !t.Matches(&a.Caller.Value, now) || !t.ValidAt(now) {
+	value := a.Caller.Value()
+	t, found := g.TokenOf(a.Caller.TokenID())
+	if !found || !t.Matches(&value, now) || !t.ValidAt(now) {
 		return Actor{}, ErrUnauthenticated
 	}
-	a.Caller.Token = t.Through(a.Caller.Value)
+	a.Caller.token = t.Through(value)
 	return a, a.may(need)
 }
 
 func (a Actor) may(need Right) error {
 	rights := a.Rights
 	if !a.IsOperator() {
-		rights = Right(a.Caller.Token.Scopes)
+		rights = Right(a.Caller.by().Scopes)
 	}
 	if rights&need != need {
 		return &LackingError{Lacks: apitoken.Scopes(need &^ rights)}

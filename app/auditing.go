@@ -28,7 +28,7 @@ func NewAuditing(reader ports.AuditReader, auditor ports.Auditor, clock ports.Cl
 // Errors: [ErrScope], ports.ErrNotFound, or what the log answers.
 func (a *Auditing) Search(ctx context.Context, by Actor, q audit.Query, w audit.Window) (audit.Found, error) {
 	if !by.IsOperator() && q.Group == "" {
-		q.Group = string(by.Caller.Group.ID)
+		q.Group = string(by.Caller.GroupID())
 	}
 	may := by.MayEverywhere(ToRead)
 	if q.Group != "" || !by.IsOperator() {

@@ -50,7 +50,7 @@ func (n *noting) Record(_ context.Context, e audit.Event) error {
 }
 
 func anAPIToken(g group.ID, scopes apitoken.Scopes) app.Actor {
-	return app.Actor{Caller: app.Caller{Group: group.Group{ID: g}, Token: apitoken.Token{ID: "t1", Scopes: scopes}}}
+	return app.Actor{Caller: callerOf(group.Group{ID: g}, apitoken.Token{ID: "t1", Scopes: scopes})}
 }
 
 func TestAnAPITokenFindsTheRecordsOfItsGroupOnly(t *testing.T) {

@@ -32,7 +32,7 @@ func (e *LackingError) Unwrap() error { return ErrScope }
 // Authenticator finds out who calls.
 type Authenticator struct {
 	groups ports.GroupStore
-	view   func(context.Context, group.ID) (group.Group, error)
+	view   func(context.Context, group.ID) (*group.Group, error)
 	uses   *LastUse
 	clock  ports.Clock
 }
@@ -40,9 +40,14 @@ type Authenticator struct {
 // NewAuthenticator returns an Authenticator that tells uses of each token that
 // was used.
 func NewAuthenticator(groups ports.GroupStore, uses *LastUse, clock ports.Clock) *Authenticator {
-	a := &Authenticator{groups: groups, view: groups.Group, uses: uses, clock: clock}
+	a := &Authenticator{groups: groups, uses: uses, clock: clock}
 	if viewer, ok := groups.(ports.Viewer); ok {
 		a.view = viewer.View
+		return a
+	}
+	a.view = func(ctx context.Context, id group.ID) (*group.Group, error) {
+		g, err := groups.Group(ctx, id)
+		return &g, err //nolint:wrapcheck // by Identify
 	}
 	return a
 }
@@ -65,9 +70,8 @@ func (a *Authenticator) Asks(presented apitoken.Presented) bool {
 // token that does not, one that has expired and one that may not be used from this
 // address are the same to the caller, and cost the same once the group is read.
 //
-// The Caller's group comes without its tokens. With [ErrScope] the Caller is
-// filled in, so that the refusal can be recorded. Other errors:
-// [ErrUnauthenticated], or what the store answers.
+// With [ErrScope] the Caller is filled in, so that the refusal can be recorded.
+// Other errors: [ErrUnauthenticated], or what the store answers.
 func (a *Authenticator) Authenticate(ctx context.Context, text string, need apitoken.Scopes, remote netip.Addr) (Caller, error) {
 	presented, err := apitoken.Parse(text)
 	if err != nil {
@@ -86,15 +90,17 @@ func (a *Authenticator) Identify(ctx context.Context, presented apitoken.Present
 	if err != nil && !errors.Is(err, ports.ErrNotFound) {
 		return Caller{}, fmt.Errorf("read group %s: %w", id, err)
 	}
+	if err != nil {
+		g = &group.Group{} // which has no token either
+	}
 	now := a.clock.Now()
 	t, found := g.Token(presented.Digest(), now)
 	valid, near := t.ValidAt(now), t.AllowsFrom(remote)
 	if !found || !valid || !near {
 		return Caller{}, ErrUnauthenticated
 	}
-	a.uses.note(id, &t, now)
-	g.Tokens = nil // they belong to the store
-	caller := Caller{Group: g, Token: t.Through(presented.Digest()), Value: presented.Digest()}
+	a.uses.note(id, t, now)
+	caller := NewCaller(g, t.Through(presented.Digest()), presented.Digest())
 	if !t.Scopes.Has(need) {
 		return caller, &LackingError{Lacks: need &^ t.Scopes}
 	}

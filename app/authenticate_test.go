@@ -57,8 +57,8 @@ func TestWhoPresentsAValidTokenIsKnown(t *testing.T) {
 		{tokenText("globex", 9), apitoken.Mint, "globex", "t9"},
 	} {
 		caller, err := a.Authenticate(t.Context(), tt.text, tt.need, home())
-		if err != nil || string(caller.Group.ID) != tt.group || caller.Token.ID != tt.id {
-			t.Errorf("%s of %s: got %s of %s and %v", tt.id, tt.group, caller.Token.ID, caller.Group.ID, err)
+		if err != nil || string(caller.GroupID()) != tt.group || caller.TokenID() != tt.id {
+			t.Errorf("%s of %s: got %s of %s and %v", tt.id, tt.group, caller.TokenID(), caller.GroupID(), err)
 		}
 	}
 }
@@ -88,8 +88,8 @@ func TestEveryTokenThatIsNoneIsAnsweredAlike(t *testing.T) {
 		if !errors.Is(err, app.ErrUnauthenticated) || err.Error() != app.ErrUnauthenticated.Error() {
 			t.Errorf("%s: got %v, want exactly %v", what, err, app.ErrUnauthenticated)
 		}
-		if caller.Group.ID != "" || caller.Token.ID != "" {
-			t.Errorf("%s: the caller is said to be %s of %s", what, caller.Token.ID, caller.Group.ID)
+		if caller.GroupID() != "" || caller.TokenID() != "" {
+			t.Errorf("%s: the caller is said to be %s of %s", what, caller.TokenID(), caller.GroupID())
 		}
 		if got := b.log.count("group") - before; got != tt.calls {
 			t.Errorf("%s: the store was asked %d times, want %d", what, got, tt.calls)
@@ -105,8 +105,8 @@ func TestAValidTokenWithoutTheScopeIsKnownAndRefused(t *testing.T) {
 		if !errors.Is(err, app.ErrScope) || errors.Is(err, app.ErrUnauthenticated) {
 			t.Errorf("%s: got %v, want %v", need, err, app.ErrScope)
 		}
-		if caller.Group.ID != "acme" || caller.Token.ID != "t2" {
-			t.Errorf("%s: the refusal is recorded for %q of %q", need, caller.Token.ID, caller.Group.ID)
+		if caller.GroupID() != "acme" || caller.TokenID() != "t2" {
+			t.Errorf("%s: the refusal is recorded for %q of %q", need, caller.TokenID(), caller.GroupID())
 		}
 	}
 }
@@ -139,11 +139,11 @@ func TestATokenIsUsedFromItsNetworksOnly(t *testing.T) {
 			addr = netip.MustParseAddr(from)
 		}
 		caller, err := b.authenticator().Authenticate(t.Context(), tokenText("acme", 1), apitoken.Mint, addr)
-		if want && (err != nil || caller.Token.ID != "t1") {
-			t.Errorf("from %q: %q and %v", from, caller.Token.ID, err)
+		if want && (err != nil || caller.TokenID() != "t1") {
+			t.Errorf("from %q: %q and %v", from, caller.TokenID(), err)
 		}
-		if !want && (!errors.Is(err, app.ErrUnauthenticated) || err.Error() != app.ErrUnauthenticated.Error() || caller.Token.ID != "" || caller.Group.ID != "") {
-			t.Errorf("from %q: %q and %v, want exactly %v", from, caller.Token.ID, err, app.ErrUnauthenticated)
+		if !want && (!errors.Is(err, app.ErrUnauthenticated) || err.Error() != app.ErrUnauthenticated.Error() || caller.TokenID() != "" || caller.GroupID() != "") {
+			t.Errorf("from %q: %q and %v, want exactly %v", from, caller.TokenID(), err, app.ErrUnauthenticated)
 		}
 		if _, err := b.authenticator().Authenticate(t.Context(), tokenText("acme", 2), apitoken.Read, addr); err != nil {
 			t.Errorf("from %q, with a token that is bound to no network: %v", from, err)
@@ -154,7 +154,7 @@ func TestATokenIsUsedFromItsNetworksOnly(t *testing.T) {
 func TestTheCallersGroupComesWithoutTheTokensOfOthers(t *testing.T) {
 	b := withGroups(t)
 	caller, err := b.authenticator().Authenticate(t.Context(), tokenText("acme", 1), apitoken.Mint, home())
-	if err != nil || caller.Group.Tokens != nil || caller.Group.Policy.MaxLifetime.IsZero() {
-		t.Errorf("got %+v and %v", caller.Group, err)
+	if err != nil || caller.Group().Tokens != nil || caller.Group().Policy.MaxLifetime.IsZero() {
+		t.Errorf("got %+v and %v", caller.Group(), err)
 	}
 }

@@ -14,22 +14,65 @@ type Call struct {
 }
 
 // Caller is who presented a valid API token: the group it acts in, as stored at
-// that moment, and the token's record.
+// that moment, and the token's record. The zero value is nobody.
 type Caller struct {
-	Group group.Group
-	// Token expires with the value that was presented: with the overlap, where that is
-	// the value before a refresh.
-	Token apitoken.Token
-	// Value is the digest of what was presented, which a change looks for once more in
-	// the record that it writes. Zero is nobody's.
-	Value apitoken.Digest
+	// group and token may be what a store keeps, and nothing of them is changed. They
+	// are pointers since every request has a caller, who is handed on many times.
+	group *group.Group
+	token *apitoken.Token
+	value apitoken.Digest
+}
+
+// NewCaller returns the caller who presented a value of the API token t of g, of
+// that digest, which is zero where there was none. Neither g nor t, which is nil
+// where there is none, is changed afterwards.
+func NewCaller(g *group.Group, t *apitoken.Token, value apitoken.Digest) Caller {
+	return Caller{group: g, token: t, value: value}
+}
+
+// GroupID names the group; empty for nobody.
+func (c Caller) GroupID() group.ID { return c.of().ID }
+
+// Group is the group without its API tokens: those of others are none of the
+// caller's business.
+func (c Caller) Group() group.Group {
+	g := *c.of()
+	g.Tokens = nil
+	return g
+}
+
+// TokenID names the API token; empty for nobody.
+func (c Caller) TokenID() string { return c.by().ID }
+
+// Token is the record of the API token. It expires with the value that was
+// presented: with the overlap, where that is the value before a refresh.
+func (c Caller) Token() apitoken.Token { return *c.by() }
+
+// Value is the digest of what was presented, which a change looks for once more in
+// the record that it writes. Zero is nobody's.
+func (c Caller) Value() apitoken.Digest { return c.value }
+
+// of is the group, to look at.
+func (c Caller) of() *group.Group {
+	if c.group == nil {
+		return &group.Group{}
+	}
+	return c.group
+}
+
+// by is the API token, to look at.
+func (c Caller) by() *apitoken.Token {
+	if c.token == nil {
+		return &apitoken.Token{}
+	}
+	return c.token
 }
 
 // event is an audit event of this call by this caller. Either may be zero.
 func (c Call) event(by Caller, action audit.Action, outcome audit.Outcome) audit.Event {
 	return audit.Event{
 		RequestID: c.RequestID, Remote: c.Remote,
-		Group: string(by.Group.ID), TokenID: by.Token.ID,
+		Group: string(by.GroupID()), TokenID: by.TokenID(),
 		Action: action, Outcome: outcome,
 	}
 }

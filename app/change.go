@@ -96,9 +96,9 @@ func outcomeOf(err error) audit.Outcome {
 // in, and the actor's own where what names none.
 func (a Actor) event(call Call, what audit.Event) audit.Event {
 	what.RequestID, what.Remote = call.RequestID, call.Remote
-	what.Operator, what.TokenID = a.Operator, a.Caller.Token.ID
+	what.Operator, what.TokenID = a.Operator, a.Caller.TokenID()
 	if what.Group == "" {
-		what.Group = string(a.Caller.Group.ID)
+		what.Group = string(a.Caller.GroupID())
 	}
 	return what
 }

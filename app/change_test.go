@@ -93,7 +93,7 @@ func TestTheOutcomeSaysWhatAnErrorMeans(t *testing.T) {
 }
 
 func TestAnAPITokenActsInItsGroupByItsScopes(t *testing.T) {
-	reader := app.Actor{Caller: app.Caller{Group: group.Group{ID: "acme"}, Token: apitoken.Token{Scopes: apitoken.ReadOnly}}}
+	reader := app.Actor{Caller: callerOf(group.Group{ID: "acme"}, apitoken.Token{Scopes: apitoken.ReadOnly})}
 	for _, c := range []struct {
 		by   app.Actor
 		need app.Right

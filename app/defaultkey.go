@@ -60,7 +60,7 @@ var errHasDefault = fmt.Errorf("%w: the group has a default key by now", ports.E
 // when the ring takes no further key or this process may not write it,
 // [ErrAudit], [ErrUnrecorded], or what the stores answer.
 func (d *DefaultKeys) Ensure(ctx context.Context, call Call, caller Caller) (key.Key, error) {
-	k, _, err := d.ensure(ctx, call, Actor{Caller: caller}, caller.Group.ID)
+	k, _, err := d.ensure(ctx, call, Actor{Caller: caller}, caller.GroupID())
 	return k, err
 }
 

@@ -66,7 +66,7 @@ func (m *Minter) DryRun(ctx context.Context, call Call, caller Caller, d token.D
 // tryOut is DryRun without its record. Where there would be no token the decision
 // is the zero value.
 func (m *Minter) tryOut(ctx context.Context, caller Caller, request token.Request, now time.Time) (DryRun, policy.Decision, error) {
-	decision, err := policy.Decide(caller.Group.Policy, caller.Token.Restriction, request, now)
+	decision, err := policy.Decide(&caller.of().Policy, &caller.by().Restriction, request, now)
 	var refusal *policy.Refusal
 	if errors.As(err, &refusal) {
 		return DryRun{Broken: refusal.Broken}, policy.Decision{}, nil
@@ -74,7 +74,7 @@ func (m *Minter) tryOut(ctx context.Context, caller Caller, request token.Reques
 	if err != nil {
 		return DryRun{}, policy.Decision{}, err
 	}
-	ring, err := readRing(ctx, m.keys, caller.Group.ID)
+	ring, err := readRing(ctx, m.keys, caller.GroupID())
 	if err != nil {
 		return DryRun{}, policy.Decision{}, err
 	}

@@ -9,7 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"embedseal/app"
+	"embedseal/domain/apitoken"
 	"embedseal/domain/audit"
+	"embedseal/domain/group"
 	"embedseal/domain/key"
 	"embedseal/domain/policy"
 	"embedseal/domain/token"
@@ -19,14 +21,13 @@ import (
 // clamping is a caller whose group cuts to an hour, to one feature and to k1.
 func clamping(t *testing.T) app.Caller {
 	t.Helper()
-	caller := acme()
-	p := &caller.Group.Policy
-	p.Mode, p.PinnedKey = policy.Clamp, "k1"
-	var err error
-	if p.Features, err = token.ParseFeatures([]string{"srt"}); err != nil {
+	features, err := token.ParseFeatures([]string{"srt"})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return caller
+	return altered(acme(), func(g *group.Group, _ *apitoken.Token) {
+		g.Policy.Mode, g.Policy.PinnedKey, g.Policy.Features = policy.Clamp, "k1", features
+	})
 }
 
 // greedy asks for more than clamping may have.
@@ -93,7 +94,7 @@ func TestADryRunIsTheMintWithoutTheToken(t *testing.T) {
 
 func TestADryRunThatIsRefusedSaysWhyAndCostsNoStoreCall(t *testing.T) {
 	b, caller, d := newBench(), acme(), draft()
-	caller.Token.Restriction.Customers = []policy.Glob{"customer_2"}
+	caller = altered(caller, func(_ *group.Group, t *apitoken.Token) { t.Restriction.Customers = []policy.Glob{"customer_2"} })
 	d.ChartID = new("c1")
 	run, err := b.minter().DryRun(t.Context(), call(), caller, d)
 	want := []string{"provided_id:customer_not_allowed", "chart_id:chart_embedding_disabled"}
@@ -131,8 +132,7 @@ func TestADryRunFailsAsAMintDoes(t *testing.T) {
 	if _, err := b.minter().DryRun(t.Context(), call(), acme(), token.Draft{}); !errors.As(err, &invalid) || len(b.log.steps) != 0 {
 		t.Errorf("got %v after %q", err, b.log.steps)
 	}
-	lawless := acme()
-	lawless.Group.Policy = policy.Policy{}
+	lawless := altered(acme(), func(g *group.Group, _ *apitoken.Token) { g.Policy = policy.Policy{} })
 	if _, err := b.minter().DryRun(t.Context(), call(), lawless, draft()); !errors.Is(err, policy.ErrInvalid) || len(b.log.events) != 0 {
 		t.Errorf("got %v", err)
 	}
@@ -152,7 +152,7 @@ func TestAPinnedKeyThatCannotSealIsNotTheCallersFault(t *testing.T) {
 	for pinned, want := range map[key.ID]error{"k1": key.ErrNotActive, "gone": key.ErrUnknown} {
 		b, caller := newBench(), acme()
 		b.give(t, "acme", "k2", retiring, newKey("k2"))
-		caller.Group.Policy.PinnedKey = pinned
+		caller = altered(caller, func(g *group.Group, _ *apitoken.Token) { g.Policy.PinnedKey = pinned })
 		if _, err := b.minter().Mint(t.Context(), call(), caller, draft()); !errors.Is(err, app.ErrPinned) || !errors.Is(err, want) {
 			t.Errorf("%s: got %v", pinned, err)
 		}

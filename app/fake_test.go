@@ -239,10 +239,26 @@ func call() app.Call { return app.Call{RequestID: "r1", Remote: "192.0.2.7"} }
 
 // acme is a caller in the group acme.
 func acme() app.Caller {
-	return app.Caller{
-		Group: group.Group{ID: "acme", Policy: policy.Default()},
-		Token: apitoken.Token{ID: "t1", Scopes: apitoken.Mint},
-	}
+	return callerOf(
+		group.Group{ID: "acme", Policy: policy.Default()},
+		apitoken.Token{ID: "t1", Scopes: apitoken.Mint},
+	)
+}
+
+func callerOf(g group.Group, t apitoken.Token) app.Caller {
+	return app.NewCaller(&g, &t, t.Digest)
+}
+
+// scoped is c with an API token of those scopes.
+func scoped(c app.Caller, scopes apitoken.Scopes) app.Caller {
+	return altered(c, func(_ *group.Group, t *apitoken.Token) { t.Scopes = scopes })
+}
+
+// altered is c with another group or API token.
+func altered(c app.Caller, change func(*group.Group, *apitoken.Token)) app.Caller {
+	g, t := c.Group(), c.Token()
+	change(&g, &t)
+	return callerOf(g, t)
 }
 
 // draft is a request that can be granted.

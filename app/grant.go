@@ -50,7 +50,7 @@ func (a Actor) mayGrant(t apitoken.Token) error {
 		}
 		return nil
 	}
-	own := a.Caller.Token
+	own := a.Caller.Token()
 	switch {
 	case !own.Scopes.Has(t.Scopes):
 		return fmt.Errorf("%w %s, and hands out no scope that it lacks", ErrScope, t.Scopes&^own.Scopes)

@@ -42,7 +42,7 @@ type GroupView struct {
 // to ask for more; empty when there are none. An API token has its own group.
 func (s *Groups) List(ctx context.Context, by Actor, page Page) (views []GroupView, next string, err error) {
 	if !by.IsOperator() {
-		view, err := s.Show(ctx, by, by.Caller.Group.ID)
+		view, err := s.Show(ctx, by, by.Caller.GroupID())
 		if err != nil || page.After >= string(view.Group.ID) {
 			return nil, "", err
 		}

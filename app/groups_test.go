@@ -49,18 +49,18 @@ func newOffice() *office {
 
 // holding is an actor with an API token of that group.
 func holding(g group.ID, scopes apitoken.Scopes) app.Actor {
-	return app.Actor{Caller: app.Caller{Group: group.Group{ID: g, Policy: policy.Default()}, Token: apitoken.Token{ID: "mine", Scopes: scopes}}}
+	return app.Actor{Caller: callerOf(group.Group{ID: g, Policy: policy.Default()}, apitoken.Token{ID: "mine", Scopes: scopes})}
 }
 
 // held puts the API token of by into the record of its group, so that a change
 // finds it there.
 func held(t *testing.T, groups ports.GroupStore, by app.Actor) app.Actor {
 	t.Helper()
-	own := by.Caller.Token
+	own := by.Caller.Token()
 	own.Digest = apitoken.DigestOf(secret.New("held " + own.ID + own.Scopes.String()))
 	own.CreatedAt = now().Truncate(time.Second)
-	by.Caller.Token, by.Caller.Value = own, own.Digest
-	err := groups.UpdateGroup(t.Context(), by.Caller.Group.ID, func(g group.Group) (group.Group, error) {
+	by.Caller = callerOf(by.Caller.Group(), own)
+	err := groups.UpdateGroup(t.Context(), by.Caller.GroupID(), func(g group.Group) (group.Group, error) {
 		others := slices.DeleteFunc(slices.Clone(g.Tokens), func(o apitoken.Token) bool { return o.ID == own.ID })
 		g.Tokens = append(others, own)
 		return g, nil

@@ -462,9 +462,8 @@ func TestAValueIsGivenToWhoMaySeeIt(t *testing.T) {
 	gone := newKey("gone")
 	gone.State, gone.Secret = key.Destroyed, key.Secret{}
 	b.give(t, "acme", "k1", newKey("k1"), outside, gone)
-	reader, revealer := acme(), acme()
-	reader.Token.Scopes, revealer.Token.Scopes = apitoken.ReadWrite, apitoken.Reveal
-	revealer.Token.ID = "revealer"
+	reader := scoped(acme(), apitoken.ReadWrite)
+	revealer := altered(acme(), func(_ *group.Group, t *apitoken.Token) { t.ID, t.Scopes = "revealer", apitoken.Reveal })
 	for _, c := range []struct {
 		by   app.Actor
 		id   key.ID
@@ -516,8 +515,7 @@ func TestTheKeysOfAnotherGroupAreNotThere(t *testing.T) {
 	b.found(t, group.Group{ID: "globex", Policy: policy.Default()})
 	b.give(t, "acme", "k1", newKey("k1"))
 	b.give(t, "globex", "theirs", newKey("theirs"), newKey("other"))
-	all := acme()
-	all.Token.Scopes = apitoken.ReadWrite | apitoken.Reveal
+	all := scoped(acme(), apitoken.ReadWrite|apitoken.Reveal)
 	by := held(t, b.stores.GroupStore, app.Actor{Caller: all})
 	before := b.ring(t, "globex").Keys()
 	answers := map[string][]error{}
@@ -564,8 +562,7 @@ func TestTheKeysOfAnotherGroupAreNotThere(t *testing.T) {
 func TestRightsAreAskedForEachStep(t *testing.T) {
 	b := govern(t)
 	b.give(t, "acme", "k1", newKey("k1"), newKey("k2"))
-	reader := acme()
-	reader.Token.Scopes = apitoken.ReadOnly | apitoken.Reveal
+	reader := scoped(acme(), apitoken.ReadOnly|apitoken.Reveal)
 	for _, by := range []app.Actor{held(t, b.stores.GroupStore, app.Actor{Caller: reader}), {Operator: "o", Rights: app.ToRead | app.ToReveal}} {
 		for name, step := range b.steps(t) {
 			if _, err := step(by, "acme", "k2", ""); !errors.Is(err, app.ErrScope) {

@@ -371,8 +371,8 @@ func TestWhoAuthenticatesAmongAThousandTokensCopiesNone(t *testing.T) {
 	text, from := tokenText("acme", 1), home()
 	allocs := testing.AllocsPerRun(100, func() {
 		caller, err := auth.Authenticate(t.Context(), text, apitoken.Mint, from)
-		if err != nil || caller.Token.ID != "t1" || caller.Group.Tokens != nil {
-			t.Errorf("got %+v and %v", caller.Token, err)
+		if err != nil || caller.TokenID() != "t1" || caller.Group().Tokens != nil {
+			t.Errorf("got %+v and %v", caller.Token(), err)
 		}
 	})
 	if allocs > 1 { // the one is the text as bytes, for its digest

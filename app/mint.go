@@ -55,7 +55,7 @@ func (m *Minter) Mint(ctx context.Context, call Call, caller Caller, d token.Dra
 		return Minted{}, err
 	}
 	now := m.clock.Now()
-	decision, err := policy.Decide(caller.Group.Policy, caller.Token.Restriction, request, now)
+	decision, err := policy.Decide(&caller.of().Policy, &caller.by().Restriction, request, now)
 	if err != nil {
 		return Minted{}, err
 	}
@@ -64,7 +64,7 @@ func (m *Minter) Mint(ctx context.Context, call Call, caller Caller, d token.Dra
 	if err != nil {
 		return Minted{}, blame(err, request, decision)
 	}
-	text, err := m.cipher.Seal(ctx, caller.Group.ID, k, claims.AppendJSON(make([]byte, 0, 256), m.chart))
+	text, err := m.cipher.Seal(ctx, caller.GroupID(), k, claims.AppendJSON(make([]byte, 0, 256), m.chart))
 	if err != nil {
 		return Minted{}, fmt.Errorf("seal with %s: %w", k.ID, err)
 	}
@@ -83,7 +83,7 @@ func (m *Minter) Mint(ctx context.Context, call Call, caller Caller, d token.Dra
 // sealingKey is the key named, or the group's default: made now when the group
 // has none.
 func (m *Minter) sealingKey(ctx context.Context, call Call, caller Caller, id key.ID, now time.Time) (key.Key, error) {
-	ring, err := readRing(ctx, m.keys, caller.Group.ID)
+	ring, err := readRing(ctx, m.keys, caller.GroupID())
 	if err != nil {
 		return key.Key{}, err
 	}

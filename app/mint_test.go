@@ -12,7 +12,9 @@ import (
 
 	"embedseal/adapters/jose"
 	"embedseal/app"
+	"embedseal/domain/apitoken"
 	"embedseal/domain/audit"
+	"embedseal/domain/group"
 	"embedseal/domain/jwe"
 	"embedseal/domain/key"
 	"embedseal/domain/policy"
@@ -40,8 +42,7 @@ func plaintext(t *testing.T, text []byte, k key.Key) string {
 func TestATokenHoldsWhatWasAskedForAndTheRecordSaysSo(t *testing.T) {
 	b, k := newBench(), newKey("k1")
 	b.give(t, "acme", "k1", k)
-	caller := acme()
-	caller.Group.Policy.ChartEmbedding = true
+	caller := altered(acme(), func(g *group.Group, _ *apitoken.Token) { g.Policy.ChartEmbedding = true })
 	d := token.Draft{
 		ProvidedID: new("customer_1"), EmbedID: new("abcde"), KeyID: new("k1"), Expiration: new("PT1H"), ChartID: new("c1"),
 		Features: []string{"srt", "flt"}, DisableEditing: new(true), EmbedOrigin: new("https://Your-Domain.com"),
@@ -90,8 +91,8 @@ func TestAChartIsWrittenUnderTheNameThatWasChosen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	caller, d := acme(), draft()
-	caller.Group.Policy.ChartEmbedding, d.ChartID = true, new("c1")
+	caller, d := altered(acme(), func(g *group.Group, _ *apitoken.Token) { g.Policy.ChartEmbedding = true }), draft()
+	d.ChartID = new("c1")
 	minted, err := app.NewMinter(b.stores, b.defaults(), b.cipher, b.log, stopped{now()}, name).Mint(t.Context(), call(), caller, d)
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +110,7 @@ func TestNoRecordHoldsATokenOrASecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.give(t, "globex", "k1", newKey("k1"))
-	caller.Group.ID = "globex"
+	caller = altered(caller, func(g *group.Group, _ *apitoken.Token) { g.ID = "globex" })
 	if _, err := b.minter().Mint(t.Context(), call(), caller, draft()); err != nil {
 		t.Fatal(err)
 	}
@@ -215,8 +216,7 @@ func TestWhatIsRefusedCostsNoStoreCall(t *testing.T) {
 	if _, err := b.minter().Mint(t.Context(), call(), acme(), d); !errors.As(err, &refusal) || len(refusal.Broken) != 2 {
 		t.Errorf("got %v, want both rules", err)
 	}
-	lawless := acme()
-	lawless.Group.Policy = policy.Policy{}
+	lawless := altered(acme(), func(g *group.Group, _ *apitoken.Token) { g.Policy = policy.Policy{} })
 	if _, err := b.minter().Mint(t.Context(), call(), lawless, draft()); !errors.Is(err, policy.ErrInvalid) {
 		t.Errorf("got %v, want %v", err, policy.ErrInvalid)
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"embedseal/app"
+	"embedseal/domain/apitoken"
+	"embedseal/domain/group"
 	"embedseal/domain/policy"
 	"embedseal/domain/token"
 )
@@ -20,7 +22,7 @@ func TestABatchLooksAtItsCallerOnceASecond(t *testing.T) {
 		func(context.Context) (app.Caller, error) {
 			asked++
 			caller := acme()
-			caller.Group.Policy.Mode = policy.Clamp
+			caller = altered(caller, func(g *group.Group, _ *apitoken.Token) { g.Policy.Mode = policy.Clamp })
 			return caller, err
 		})
 	d := draft()
@@ -45,7 +47,7 @@ func TestABatchLooksAtItsCallerOnceASecond(t *testing.T) {
 			t.Fatalf("%v, asked %d times", err, asked)
 		}
 	}
-	if run.Caller().Token.ID != "t1" || run.Caller().Group.Policy.Mode != policy.Clamp {
+	if run.Caller().TokenID() != "t1" || run.Caller().Group().Policy.Mode != policy.Clamp {
 		t.Errorf("the caller is %+v", run.Caller())
 	}
 	if n := len(b.log.events); n != 2 {

@@ -11,6 +11,7 @@ import (
 	"embedseal/adapters/jose/hostile"
 	"embedseal/adapters/memory"
 	"embedseal/app"
+	"embedseal/domain/apitoken"
 	"embedseal/domain/audit"
 	"embedseal/domain/jwe"
 	"embedseal/domain/key"
@@ -83,7 +84,7 @@ func TestATokenThatWasGivenItselfNeverComesBack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := verifier.Verify(t.Context(), app.Call{}, app.Caller{Group: g}, text.Text(), verdict.Presented{})
+			got, err := verifier.Verify(t.Context(), app.Call{}, callerOf(g, apitoken.Token{}), text.Text(), verdict.Presented{})
 			if err != nil || got.Reason != c.want {
 				t.Errorf("an hour before its end it is %q (%v), want %q", got.Reason, err, c.want)
 			}

@@ -10,6 +10,7 @@ import (
 
 	"embedseal/adapters/vault/vaulttest"
 	"embedseal/app"
+	"embedseal/domain/apitoken"
 	"embedseal/domain/group"
 	"embedseal/domain/key"
 	"embedseal/ports"
@@ -86,9 +87,7 @@ func TestAHundredRotationsAtOnceFollowOneAnother(t *testing.T) {
 
 // caller is acme's, in another group.
 func caller(g group.ID) app.Caller {
-	c := acme()
-	c.Group.ID = g
-	return c
+	return altered(acme(), func(of *group.Group, _ *apitoken.Token) { of.ID = g })
 }
 
 func TestTheWholeLifeOfAKeyOnEveryStore(t *testing.T) { eachSite(t, wholeLife) }

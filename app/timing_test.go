@@ -74,7 +74,7 @@ func BenchmarkTimingGap(b *testing.B) {
 		}
 	}
 	minter := app.NewMinter(local, nil, jose.New(), nil, stopped{now()}, token.ChartClaim{})
-	caller, customer, embed := app.Caller{Group: group.Group{ID: "acme", Policy: policy.Default()}}, "c", "e"
+	caller, customer, embed := callerOf(group.Group{ID: "acme", Policy: policy.Default()}, apitoken.Token{}), "c", "e"
 	mint := func(id key.ID) func() error {
 		return func() error {
 			asked := string(id)

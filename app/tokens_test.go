@@ -38,7 +38,7 @@ func (b *office) issue(t *testing.T, n app.NewToken) app.IssuedToken {
 func (b *office) use(t *testing.T, text string, need apitoken.Scopes, from netip.Addr) (string, error) {
 	t.Helper()
 	caller, err := b.auth.Authenticate(t.Context(), text, need, from)
-	return caller.Token.ID, err
+	return caller.TokenID(), err
 }
 
 func acmeOffice(t *testing.T) *office {
@@ -445,7 +445,7 @@ func TestNobodyHandsOutMoreThanTheyMayDo(t *testing.T) {
 			b := acmeOffice(t)
 			by := app.Actor{Operator: "operator-token", Rights: app.ToRead | app.ToWrite}
 			if tt.own.ID != "" {
-				by = held(t, b.stores.GroupStore, app.Actor{Caller: app.Caller{Group: group.Group{ID: "acme", Policy: policy.Default()}, Token: tt.own}})
+				by = held(t, b.stores.GroupStore, app.Actor{Caller: callerOf(group.Group{ID: "acme", Policy: policy.Default()}, tt.own)})
 			}
 			given := b.issue(t, tt.wanted) // by an operator who may do all
 			small := app.NewToken{Scopes: tt.wanted.Scopes & tt.own.Scopes, ExpiresAt: in(time.Hour), Networks: part, Restriction: tt.own.Restriction}

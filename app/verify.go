@@ -64,7 +64,7 @@ type Verdict struct {
 //
 // Errors: [ErrAudit], or what the stores, the cipher and the revocations answer.
 func (v *Verifier) Verify(ctx context.Context, call Call, caller Caller, text string, presented verdict.Presented) (Verdict, error) {
-	found, err := v.judge(ctx, &caller.Group, text, presented)
+	found, err := v.judge(ctx, caller.of(), text, presented)
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -72,7 +72,7 @@ func (v *Verifier) Verify(ctx context.Context, call Call, caller Caller, text st
 	if found.Active || v.refusals == nil {
 		return found, nil
 	}
-	err = v.refusals.Count(ctx, call, Actor{Caller: caller}, string(caller.Group.ID)+"/"+caller.Token.ID, Refusal{
+	err = v.refusals.Count(ctx, call, Actor{Caller: caller}, string(caller.GroupID())+"/"+caller.TokenID(), Refusal{
 		Action: audit.ActionVerify, Code: string(found.Reason), KeyID: string(found.KeyID), Fingerprint: found.Fingerprint,
 	})
 	if err != nil {

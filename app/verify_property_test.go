@@ -20,6 +20,8 @@ import (
 	"embedseal/adapters/jose"
 	"embedseal/adapters/jose/hostile"
 	"embedseal/app"
+	"embedseal/domain/apitoken"
+	"embedseal/domain/group"
 	"embedseal/domain/iso8601"
 	"embedseal/domain/jwe"
 	"embedseal/domain/key"
@@ -52,7 +54,7 @@ func anyDraft() *rapid.Generator[token.Draft] {
 
 func TestWhatIsMintedIsGoodInItsOneSpelling(t *testing.T) {
 	c := newCourt(t, jose.New(), app.NothingRevoked{})
-	c.caller.Group.Policy.ChartEmbedding = true
+	c.caller = altered(c.caller, func(g *group.Group, _ *apitoken.Token) { g.Policy.ChartEmbedding = true })
 	minter := app.NewMinter(c.stores, nil, jose.New(), c.log, stopped{now()}, token.ChartClaim{})
 	rapid.Check(t, func(rt *rapid.T) {
 		d := anyDraft().Draw(rt, "draft")

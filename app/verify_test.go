@@ -11,6 +11,7 @@ import (
 	"embedseal/adapters/jose"
 	"embedseal/adapters/jose/hostile"
 	"embedseal/app"
+	"embedseal/domain/apitoken"
 	"embedseal/domain/audit"
 	"embedseal/domain/group"
 	"embedseal/domain/jwe"
@@ -46,8 +47,7 @@ func (r revoking) Revoked(context.Context, group.ID, token.Fingerprint, token.Cl
 func newCourt(t testing.TB, cipher ports.TokenCipher, revocations app.Revocations) court {
 	t.Helper()
 	log := &journal{}
-	c := court{stores: newStores(log), log: log, caller: app.Caller{Group: group.Group{ID: "acme", Policy: policy.Default()}}}
-	c.caller.Token.ID = "t1"
+	c := court{stores: newStores(log), log: log, caller: callerOf(group.Group{ID: "acme", Policy: policy.Default()}, apitoken.Token{ID: "t1"})}
 	ring, err := hostile.Ring(now())
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func TestWhatIsNotGoodIsRecordedWithItsReason(t *testing.T) {
 	if _, err := c.Verify(t.Context(), app.Call{}, c.caller, strings.Repeat("a.", 4), verdict.Presented{}); err != nil {
 		t.Errorf("what is counted with others needs no record of its own: %v", err)
 	}
-	c.caller.Token.ID = "t2"
+	c.caller = altered(c.caller, func(_ *group.Group, token *apitoken.Token) { token.ID = "t2" })
 	if _, err := c.Verify(t.Context(), app.Call{}, c.caller, "no token", verdict.Presented{}); !errors.Is(err, app.ErrAudit) {
 		t.Errorf("a verdict that could not be recorded is answered with %v, want %v", err, app.ErrAudit)
 	}

@@ -51,8 +51,7 @@ func (r *Remote) Keys(now time.Time) []Keys {
 	groups := values(r.known)
 	var all []Keys
 	for id, ring := range values(r.rings) {
-		g, known := groups[id]
-		all = append(all, keysOf(id, ring, g, known, now))
+		all = append(all, keysOf(id, ring, groups[id], now))
 	}
 	return all
 }
@@ -90,19 +89,16 @@ func (l *Local) Keys(now time.Time) []Keys {
 	defer l.mu.RUnlock()
 	var all []Keys
 	for id, e := range l.entries {
-		if e.ring == nil {
+		if e.ring.Len() == 0 {
 			continue
 		}
-		var g group.Group
-		if e.group != nil {
-			g = *e.group
-		}
-		all = append(all, keysOf(id, *e.ring, g, e.group != nil, now))
+		all = append(all, keysOf(id, e.ring, e.group, now))
 	}
 	return all
 }
 
-func keysOf(id group.ID, r key.Ring, g group.Group, known bool, now time.Time) Keys {
+// keysOf tells of a ring, and of its group where that is known.
+func keysOf(id group.ID, r key.Ring, g *group.Group, now time.Time) Keys {
 	k := Keys{Group: string(id), States: map[string]int{}}
 	for _, each := range r.Keys() {
 		k.States[each.StateAt(now).String()]++
@@ -112,7 +108,7 @@ func keysOf(id group.ID, r key.Ring, g group.Group, known bool, now time.Time) K
 		return k
 	}
 	k.DefaultMade = first.CreatedAt
-	if known && !g.RotateEvery.IsZero() {
+	if g != nil && !g.RotateEvery.IsZero() {
 		if due, err := g.RotateEvery.AddTo(first.CreatedAt); err == nil { // beyond the year 9999 it is never due
 			k.RotationDue = due
 		}

@@ -44,7 +44,7 @@ type entry struct {
 	generation uint64
 	writes     int // that are under way
 	group      *group.Group
-	ring       *key.Ring
+	ring       key.Ring // the empty one is not kept
 }
 
 // NewLocal returns an empty cache over the two stores.
@@ -58,14 +58,14 @@ func (l *Local) Ring(ctx context.Context, g group.ID) (key.Ring, error) {
 		return key.Ring{}, err
 	}
 	known, generation := l.look(g)
-	if known.ring != nil {
+	if known.ring.Len() > 0 {
 		l.counters.hits.Add(1)
-		return *known.ring, nil
+		return known.ring, nil
 	}
 	l.counters.asked.Add(1)
 	r, err := l.keys.Ring(ctx, g)
 	if err == nil && r.Len() > 0 {
-		l.fill(g, generation, func(e *entry) { e.ring = &r })
+		l.fill(g, generation, func(e *entry) { e.ring = r })
 	}
 	return r, err
 }
@@ -83,21 +83,21 @@ func (l *Local) Group(ctx context.Context, id group.ID) (group.Group, error) {
 }
 
 // View implements ports.Viewer.
-func (l *Local) View(ctx context.Context, id group.ID) (group.Group, error) {
+func (l *Local) View(ctx context.Context, id group.ID) (*group.Group, error) {
 	if err := ctx.Err(); err != nil {
-		return group.Group{}, err
+		return nil, err
 	}
 	known, generation := l.look(id)
 	if known.group != nil {
 		l.counters.hits.Add(1)
-		return *known.group, nil
+		return known.group, nil
 	}
 	l.counters.asked.Add(1)
 	g, err := l.groups.Group(ctx, id)
 	if err == nil {
 		l.fill(id, generation, func(e *entry) { e.group = &g })
 	}
-	return g, err
+	return &g, err
 }
 
 // Knows implements ports.Knower.
@@ -127,10 +127,14 @@ func (l *Local) DeleteGroup(ctx context.Context, id group.ID) error {
 	return l.groups.DeleteGroup(ctx, id)
 }
 
-// own gives the caller a slice of tokens that is theirs to keep.
-func own(g group.Group) group.Group {
-	g.Tokens = slices.Clone(g.Tokens)
-	return g
+// own is a copy that is the caller's to keep; the zero group where there is none.
+func own(g *group.Group) group.Group {
+	if g == nil {
+		return group.Group{}
+	}
+	kept := *g
+	kept.Tokens = slices.Clone(g.Tokens)
+	return kept
 }
 
 // look returns what is known, and the generation that a fill must name.
@@ -159,7 +163,7 @@ func (l *Local) writing(g group.ID) (done func()) {
 	defer l.mu.Unlock()
 	e := l.entry(g)
 	e.writes++
-	e.group, e.ring = nil, nil
+	e.group, e.ring = nil, key.Ring{}
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()

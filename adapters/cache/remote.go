@@ -41,7 +41,7 @@ type Remote struct {
 	keys   ports.KeyStore
 	groups ports.GroupStore
 	rings  *table[key.Ring]
-	known  *table[group.Group]
+	known  *table[*group.Group]
 }
 
 // NewRemote returns an empty cache over the two stores.
@@ -49,7 +49,10 @@ func NewRemote(keys ports.KeyStore, groups ports.GroupStore, cfg RemoteConfig, c
 	return &Remote{
 		keys: keys, groups: groups,
 		rings: newTable(cfg, clock, keys.Ring),
-		known: newTable(cfg, clock, groups.Group),
+		known: newTable(cfg, clock, func(ctx context.Context, id group.ID) (*group.Group, error) {
+			g, err := groups.Group(ctx, id)
+			return &g, err //nolint:wrapcheck // it is the store's
+		}),
 	}
 }
 
@@ -78,7 +81,7 @@ func (r *Remote) Group(ctx context.Context, id group.ID) (group.Group, error) {
 }
 
 // View implements ports.Viewer.
-func (r *Remote) View(ctx context.Context, id group.ID) (group.Group, error) {
+func (r *Remote) View(ctx context.Context, id group.ID) (*group.Group, error) {
 	if g, ok := r.known.fresh(id); ok && ctx.Err() == nil {
 		return g, nil
 	}
@@ -96,7 +99,7 @@ func (r *Remote) Groups(ctx context.Context) ([]group.ID, error) { return r.grou
 // CreateGroup implements ports.GroupStore. The ring of a new group is empty.
 func (r *Remote) CreateGroup(ctx context.Context, g group.Group) error {
 	ring, known := r.rings.writing(g.ID), r.known.writing(g.ID)
-	written := own(g)
+	written := new(own(&g))
 	err := r.groups.CreateGroup(ctx, g)
 	ring(&key.Ring{}, err)
 	known(&written, err)
@@ -106,15 +109,15 @@ func (r *Remote) CreateGroup(ctx context.Context, g group.Group) error {
 // UpdateGroup implements ports.GroupStore. The id is as the store leaves it.
 func (r *Remote) UpdateGroup(ctx context.Context, id group.ID, change func(group.Group) (group.Group, error)) error {
 	done := r.known.writing(id)
-	var written *group.Group
+	var written *group.Group // nil only with an error
 	err := r.groups.UpdateGroup(ctx, id, func(before group.Group) (group.Group, error) {
 		next, err := change(before)
-		kept := own(next)
+		kept := own(&next)
 		kept.ID = id
 		written = &kept
 		return next, err
 	})
-	done(written, err)
+	done(&written, err)
 	return err
 }
 
@@ -141,7 +144,7 @@ func (r *Remote) LastsUntil() time.Time {
 		return err == nil && k.Custody == key.Material
 	})
 	var last time.Time
-	for id, known := range r.known.lastsUntil(func(group.Group) bool { return true }) {
+	for id, known := range r.known.lastsUntil(func(*group.Group) bool { return true }) {
 		ring, found := rings[id]
 		if ring.Before(known) {
 			known = ring

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"embedseal/app"
+	"embedseal/domain/apitoken"
 	"embedseal/domain/group"
 	"embedseal/domain/iso8601"
 	"embedseal/domain/key"
@@ -117,7 +118,7 @@ func New(cfg Config) (*Verifier, error) {
 	}
 	return &Verifier{
 		verifier: app.NewVerifier(fixed{ring}, opener{}, revocations{cfg.Revoked}, nil, clock{cfg.Now}, chance{}, chart, app.Leeway(max(leeway, 0))),
-		caller:   app.Caller{Group: g},
+		caller:   app.NewCaller(&g, nil, apitoken.Digest{}),
 	}, nil
 }
 

@@ -49,11 +49,11 @@ func (s *front) authenticateText(c *gin.Context, text string, need apitoken.Scop
 
 // bucketOf is what the requests of an API token are counted by.
 func bucketOf(caller app.Caller) bucketName {
-	return bucketName{string(caller.Group.ID), caller.Token.ID}
+	return bucketName{string(caller.GroupID()), caller.TokenID()}
 }
 
 // nameOf is an API token in what is recorded of its refusals.
-func nameOf(caller app.Caller) string { return string(caller.Group.ID) + "/" + caller.Token.ID }
+func nameOf(caller app.Caller) string { return string(caller.GroupID()) + "/" + caller.TokenID() }
 
 // presented is the API token of the request: `Explo-Authorization: Token …`, or
 // `Authorization: Bearer …`. Both may be sent if they say the same.

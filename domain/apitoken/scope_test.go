@@ -105,7 +105,7 @@ func TestATokenIsGoodUntilItsExpiryAndNotAtIt(t *testing.T) {
 			t.Errorf("valid at %s: %t, want %t", tt.now, got, tt.want)
 		}
 	}
-	if !(apitoken.Token{ID: "t2"}).ValidAt(expiry.AddDate(500, 0, 0)) {
+	if !(&apitoken.Token{ID: "t2"}).ValidAt(expiry.AddDate(500, 0, 0)) {
 		t.Error("a token without an expiry expires")
 	}
 }

@@ -76,7 +76,7 @@ func (t Token) Check() error {
 
 // ValidAt reports whether the token may still be used: a token is good until
 // its expiry, and not at it.
-func (t Token) ValidAt(now time.Time) bool {
+func (t *Token) ValidAt(now time.Time) bool {
 	return t.ExpiresAt.IsZero() || now.Before(t.ExpiresAt)
 }
 
@@ -109,12 +109,15 @@ func (t *Token) Matches(d *Digest, now time.Time) bool {
 }
 
 // Through is the token as whoever presents the value of that digest has it: with
-// the value before a refresh it ends no later than the overlap.
-func (t Token) Through(d Digest) Token {
-	if !t.Digest.equal(&d) && (t.ExpiresAt.IsZero() || t.PreviousUntil.Before(t.ExpiresAt)) {
-		t.ExpiresAt = t.PreviousUntil
+// the value before a refresh it ends no later than the overlap. It is t itself where
+// that makes no difference.
+func (t *Token) Through(d Digest) *Token {
+	if t.Digest.equal(&d) || !t.ExpiresAt.IsZero() && !t.PreviousUntil.Before(t.ExpiresAt) {
+		return t
 	}
-	return t
+	shorter := *t
+	shorter.ExpiresAt = t.PreviousUntil
+	return &shorter
 }
 
 // Refreshed is the token with another value. The one it had stays good until the

@@ -75,11 +75,11 @@ func TestATokenIsFoundByItsDigest(t *testing.T) {
 		if found {
 			t.Errorf("%s: found %s", what, got.ID)
 		}
-		if diff := cmp.Diff(apitoken.Token{}, got, cmpopts.EquateComparable(iso8601.Duration{}, token.Features{})); diff != "" {
+		if diff := cmp.Diff(&apitoken.Token{}, got, cmpopts.EquateComparable(iso8601.Duration{}, token.Features{})); diff != "" {
 			t.Errorf("%s: not the zero token (-want +got):\n%s", what, diff)
 		}
 	}
-	if _, found := (group.Group{}).Token(digest("one"), now()); found {
+	if _, found := (&group.Group{}).Token(digest("one"), now()); found {
 		t.Error("a group without tokens has one")
 	}
 }

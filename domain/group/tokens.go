@@ -23,8 +23,9 @@ var (
 // Token returns the API token whose value has that digest at now: its own, or
 // the one before a refresh while that is still good. It looks at every token,
 // and compares each in constant time, so that how long it takes says nothing.
-// Whether the token itself has expired is not looked at.
-func (g Group) Token(d apitoken.Digest, now time.Time) (apitoken.Token, bool) {
+// Whether the token itself has expired is not looked at. The record is the group's
+// own, and nobody changes it; where nothing is found it is the zero one.
+func (g *Group) Token(d apitoken.Digest, now time.Time) (*apitoken.Token, bool) {
 	found := -1
 	for i := range g.Tokens {
 		if g.Tokens[i].Matches(&d, now) {
@@ -32,9 +33,9 @@ func (g Group) Token(d apitoken.Digest, now time.Time) (apitoken.Token, bool) {
 		}
 	}
 	if found < 0 {
-		return apitoken.Token{}, false
+		return &apitoken.Token{}, false
 	}
-	return g.Tokens[found], true
+	return &g.Tokens[found], true
 }
 
 // TokenOf returns the API token of that id.

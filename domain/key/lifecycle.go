@@ -30,12 +30,12 @@ var (
 // requests that name it, retires at retiresAt, and no token of it is open from
 // safeAt on. The error wraps [ErrInvalid].
 func (r Ring) Rotate(next Key, now, retiresAt, safeAt time.Time) (Ring, error) {
-	next.Replaces = r.defaultID
+	next.Replaces = r.DefaultID()
 	rotated, err := r.WithDefault(next)
-	if err != nil || r.defaultID == "" {
+	if err != nil || next.Replaces == "" {
 		return rotated, err
 	}
-	return rotated.replaced(r.defaultID, func(old *Key) {
+	return rotated.replaced(next.Replaces, func(old *Key) {
 		if old.RetiresAt.IsZero() && old.State != Destroyed {
 			old.RetiresAt, old.SafeToDestroyAt = begun(later(retiresAt, now)), over(later(safeAt, retiresAt))
 		}
@@ -54,8 +54,11 @@ func (r Ring) SetDefault(id ID, now time.Time) (Ring, error) {
 		return Ring{}, errState(k, now, "the default must be "+Active.String())
 	}
 	next, err := r.replaced(id, func(k *Key) { k.RetiresAt, k.SafeToDestroyAt = time.Time{}, time.Time{} })
-	next.defaultID = id
-	return next, err
+	if err != nil {
+		return Ring{}, err
+	}
+	next.defaultAt = r.place(id)
+	return next, nil
 }
 
 // Retire ends the sealing of an active key now. Errors: [ErrUnknown],
@@ -109,7 +112,7 @@ func (r Ring) Destroy(id ID, now time.Time, horizon time.Duration, force bool) (
 		return Ring{}, ErrUnknown
 	case k.State == Destroyed:
 		return r, nil
-	case id == r.defaultID:
+	case id == r.DefaultID():
 		return Ring{}, fmt.Errorf("%s: %w", id, ErrIsDefault)
 	case force:
 		return r.Gone(id)
@@ -129,10 +132,13 @@ func (r Ring) Gone(id ID) (Ring, error) {
 		return Ring{}, ErrUnknown
 	}
 	next, err := r.replaced(id, func(k *Key) { k.State, k.Secret = Destroyed, Secret{} })
-	if next.defaultID == id {
-		next.defaultID = ""
+	if err != nil {
+		return Ring{}, err
 	}
-	return next, err
+	if r.DefaultID() == id {
+		next.defaultAt = 0
+	}
+	return next, nil
 }
 
 // Relabel changes the operator's words, of a tombstone too. Errors:
@@ -152,7 +158,7 @@ func (r Ring) change(id ID, now time.Time, rule string, from []State, step func(
 		return Ring{}, ErrUnknown
 	case !slices.Contains(from, k.StateAt(now)):
 		return Ring{}, errState(k, now, rule)
-	case id == r.defaultID:
+	case id == r.DefaultID():
 		return Ring{}, fmt.Errorf("%s: %w", id, ErrIsDefault)
 	}
 	return r.replaced(id, step)
@@ -170,7 +176,7 @@ func (r Ring) replaced(id ID, step func(*Key)) (Ring, error) {
 			return Ring{}, err
 		}
 	}
-	return Ring{keys: keys, defaultID: r.defaultID}, nil
+	return Ring{keys: keys, defaultAt: r.defaultAt}, nil
 }
 
 func errState(k Key, now time.Time, rule string) error {

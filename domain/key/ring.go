@@ -35,8 +35,10 @@ var (
 // them is the default. It is a value: nothing changes a ring that was handed
 // out. The zero value is the ring of a group that never had a key.
 type Ring struct {
-	keys      []Key
-	defaultID ID
+	keys []Key
+	// defaultAt is the place of the default key, counted from one, so that nobody has
+	// to look for it: it may be the last of many. Zero is none.
+	defaultAt int
 }
 
 // NewRing puts keys together again, as a store does on reading. defaultID may
@@ -46,25 +48,21 @@ func NewRing(keys []Key, defaultID ID) (Ring, error) {
 	if len(keys) > MaxRing {
 		return Ring{}, ErrFull
 	}
-	seen := make(map[ID]struct{}, len(keys))
-	for _, k := range keys {
+	seen := make(map[ID]int, len(keys)) // the places
+	for i, k := range keys {
 		if err := k.valid(); err != nil {
 			return Ring{}, err
 		}
 		if _, twice := seen[k.ID]; twice {
 			return Ring{}, errTwice(k.ID)
 		}
-		seen[k.ID] = struct{}{}
+		seen[k.ID] = i + 1
 	}
-	r := Ring{keys: slices.Clone(keys)}
-	if defaultID == "" {
-		return r, nil
-	}
-	if _, found := seen[defaultID]; !found {
+	at := seen[defaultID]
+	if at == 0 && defaultID != "" {
 		return Ring{}, fmt.Errorf("%w: the default key %s is not in the ring", ErrInvalid, defaultID)
 	}
-	r.defaultID = defaultID
-	return r, nil
+	return Ring{keys: slices.Clone(keys), defaultAt: at}, nil
 }
 
 // Len says how many keys the ring holds.
@@ -75,17 +73,30 @@ func (r Ring) Len() int { return len(r.keys) }
 func (r Ring) Keys() []Key { return slices.Clone(r.keys) }
 
 // Find returns the key of that id.
-func (r Ring) Find(id ID) (Key, bool) {
+func (r Ring) Find(id ID) (Key, bool) { return r.at(r.place(id)) }
+
+// place is where the key of that id is, counted from one; zero where there is none.
+func (r Ring) place(id ID) int {
 	for i := range r.keys {
 		if r.keys[i].ID == id {
-			return r.keys[i], true
+			return i + 1
 		}
 	}
-	return Key{}, false
+	return 0
+}
+
+func (r Ring) at(place int) (Key, bool) {
+	if place == 0 {
+		return Key{}, false
+	}
+	return r.keys[place-1], true
 }
 
 // DefaultID names the default key; empty when the group has none.
-func (r Ring) DefaultID() ID { return r.defaultID }
+func (r Ring) DefaultID() ID {
+	k, _ := r.at(r.defaultAt)
+	return k.ID
+}
 
 // Made returns the key that the request of that mark made before. The error is
 // [replay.ErrOther] when the idempotency key was used for another request.
@@ -102,16 +113,16 @@ func (r Ring) Made(mark replay.Mark) (Key, bool, error) {
 // default when id is empty. The error is [ErrUnknown], [ErrNoDefault] or
 // [ErrNotActive].
 func (r Ring) Sealing(id ID, now time.Time) (Key, error) {
-	if id == "" {
-		if r.defaultID == "" {
-			return Key{}, ErrNoDefault
+	place := r.defaultAt
+	switch {
+	case id != "":
+		if place = r.place(id); place == 0 {
+			return Key{}, ErrUnknown
 		}
-		id = r.defaultID
+	case place == 0:
+		return Key{}, ErrNoDefault
 	}
-	k, found := r.Find(id)
-	if !found {
-		return Key{}, ErrUnknown
-	}
+	k, _ := r.at(place)
 	if !k.CanSeal(now) {
 		return Key{}, ErrNotActive
 	}
@@ -144,7 +155,7 @@ func (r Ring) WithDefault(k Key) (Ring, error) {
 	if err != nil {
 		return Ring{}, err
 	}
-	next.defaultID = k.ID
+	next.defaultAt = len(next.keys)
 	return next, nil
 }
 

@@ -160,7 +160,7 @@ func TestAModeIsReadByItsName(t *testing.T) {
 func TestAPolicyOfAnUnknownModeOrWithBrokenGlobsGrantsNothing(t *testing.T) {
 	p := policy.Default()
 	p.Mode = 2
-	if _, err := policy.Decide(p, policy.Restriction{}, asks(t, nil), instant(t, "2026-03-01T12:00:00Z")); !errors.Is(err, policy.ErrInvalid) {
+	if _, err := policy.Decide(&p, &policy.Restriction{}, asks(t, nil), instant(t, "2026-03-01T12:00:00Z")); !errors.Is(err, policy.ErrInvalid) {
 		t.Errorf("got %v", err)
 	}
 	p = policy.Default()

@@ -55,14 +55,15 @@ type Decision struct {
 // Decide turns a request into the claims of a token that is issued at now, under
 // the rules of the group and those of the API token together, or says in a
 // [*Refusal] every rule it breaks. now is cut to whole seconds. A policy without
-// lifetimes or of an unknown mode is refused with [ErrInvalid].
+// lifetimes or of an unknown mode is refused with [ErrInvalid]. Neither p nor r is
+// changed.
 //
 // In the mode [Clamp] four things are made narrower in place of being refused: a
 // lifetime becomes the longest allowed, features become what they and the ceiling
 // both allow, a missing origin becomes the only allowed one if there is just one,
 // and another key becomes the pinned one. Nothing else is: a chart never becomes a
 // whole dashboard, nor a customer another.
-func Decide(p Policy, r Restriction, request token.Request, now time.Time) (Decision, error) {
+func Decide(p *Policy, r *Restriction, request token.Request, now time.Time) (Decision, error) {
 	if err := p.usable(); err != nil {
 		return Decision{}, err
 	}
@@ -92,8 +93,8 @@ func Decide(p Policy, r Restriction, request token.Request, now time.Time) (Deci
 // judge holds a request to the rules of a group and of the bearer of an API
 // token.
 type judge struct {
-	group           Policy // not a pointer, which would go to the heap with the faults
-	bearer          Restriction
+	group           *Policy
+	bearer          *Restriction
 	broken, clamped []token.Fault
 }
 

@@ -28,7 +28,7 @@ type decided struct {
 
 func decide(t testing.TB, p policy.Policy, r policy.Restriction, request token.Request) decided {
 	t.Helper()
-	d, err := policy.Decide(p, r, request, instant(t, "2026-03-01T12:00:00Z"))
+	d, err := policy.Decide(&p, &r, request, instant(t, "2026-03-01T12:00:00Z"))
 	var refusal *policy.Refusal
 	if errors.As(err, &refusal) {
 		if d.Claims != (token.Claims{}) || d.KeyID != "" || d.Clamped != nil {
@@ -454,7 +454,7 @@ func again(t *rapid.T, d policy.Decision) token.Request {
 func granted(t *rapid.T, what string, p policy.Policy, r policy.Restriction, d policy.Decision) {
 	t.Helper()
 	p.Mode = policy.Reject
-	got, err := policy.Decide(p, r, again(t, d), d.Claims.IssuedAt)
+	got, err := policy.Decide(&p, &r, again(t, d), d.Claims.IssuedAt)
 	if err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
@@ -488,7 +488,7 @@ func TestWhatIsGrantedIsWithinEveryRule(t *testing.T) {
 			t.Fatal(err)
 		}
 		request, now := newRequest(t, anyDraft().Draw(t, "draft")), anyTime().Draw(t, "now")
-		d, err := policy.Decide(p, r, request, now)
+		d, err := policy.Decide(&p, &r, request, now)
 		if err != nil {
 			return
 		}
@@ -556,9 +556,9 @@ func TestANarrowerPolicyNeverGrantsMore(t *testing.T) {
 		wide := anyPolicy().Draw(t, "policy")
 		r, request, now := anyRestriction().Draw(t, "restriction"), newRequest(t, anyDraft().Draw(t, "draft")), anyTime().Draw(t, "now")
 		narrower := narrow(t, wide)
-		d, err := policy.Decide(narrower, r, request, now)
+		d, err := policy.Decide(&narrower, &r, request, now)
 		if err != nil {
-			if _, wideErr := policy.Decide(wide, r, request, now); wideErr == nil {
+			if _, wideErr := policy.Decide(&wide, &r, request, now); wideErr == nil {
 				refused++
 			}
 			return
@@ -619,7 +619,7 @@ func BenchmarkDecide(b *testing.B) {
 			now := instant(b, "2026-03-01T12:00:00Z")
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := policy.Decide(c.p, policy.Restriction{}, c.request, now); err != nil {
+				if _, err := policy.Decide(&c.p, &policy.Restriction{}, c.request, now); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -53,7 +53,7 @@ func request(t testing.TB, expiration, chart string) token.Request {
 
 // apply decides for an API token without a restriction, about claims alone.
 func apply(p policy.Policy, r token.Request, now time.Time) (token.Claims, error) {
-	d, err := policy.Decide(p, policy.Restriction{}, r, now)
+	d, err := policy.Decide(&p, &policy.Restriction{}, r, now)
 	return d.Claims, err
 }
 
