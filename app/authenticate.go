@@ -99,7 +99,7 @@ func (a *Authenticator) Identify(ctx context.Context, presented apitoken.Present
 	if !found || !valid || !near {
 		return Caller{}, ErrUnauthenticated
 	}
-	a.uses.note(id, t, now)
+	a.uses.note(g.ID, t, now)
 	caller := NewCaller(g, t.Through(presented.Digest()), presented.Digest())
 	if !t.Scopes.Has(need) {
 		return caller, &LackingError{Lacks: need &^ t.Scopes}

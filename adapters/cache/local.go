@@ -6,6 +6,7 @@ package cache
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	"embedseal/domain/group"
@@ -65,7 +66,7 @@ func (l *Local) Ring(ctx context.Context, g group.ID) (key.Ring, error) {
 	l.counters.asked.Add(1)
 	r, err := l.keys.Ring(ctx, g)
 	if err == nil && r.Len() > 0 {
-		l.fill(g, generation, func(e *entry) { e.ring = r })
+		l.fill(kept(g), generation, func(e *entry) { e.ring = r })
 	}
 	return r, err
 }
@@ -95,7 +96,7 @@ func (l *Local) View(ctx context.Context, id group.ID) (*group.Group, error) {
 	l.counters.asked.Add(1)
 	g, err := l.groups.Group(ctx, id)
 	if err == nil {
-		l.fill(id, generation, func(e *entry) { e.group = &g })
+		l.fill(g.ID, generation, func(e *entry) { e.group = &g })
 	}
 	return &g, err
 }
@@ -161,7 +162,7 @@ func (l *Local) fill(g group.ID, generation uint64, put func(*entry)) {
 func (l *Local) writing(g group.ID) (done func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.entry(g)
+	e := l.entry(kept(g))
 	e.writes++
 	e.group, e.ring = nil, key.Ring{}
 	return func() {
@@ -172,7 +173,12 @@ func (l *Local) writing(g group.ID) (done func()) {
 	}
 }
 
-// entry returns the group's entry, which stays for good. The caller holds mu.
+// kept is an id to keep. The one that somebody asks with may be a part of a whole
+// request, which would be kept with it.
+func kept(id group.ID) group.ID { return group.ID(strings.Clone(string(id))) }
+
+// entry returns the group's entry, which stays for good, and so does the id. The
+// caller holds mu.
 func (l *Local) entry(g group.ID) *entry {
 	e := l.entries[g]
 	if e == nil {

@@ -271,7 +271,7 @@ func (t *table[V]) row(id group.ID) *row[V] {
 	e := t.rows[id]
 	if e == nil {
 		e = &row[V]{}
-		t.rows[id] = e
+		t.rows[kept(id)] = e
 	}
 	return e
 }

@@ -30,7 +30,7 @@ func (s *front) authenticateText(c *gin.Context, text string, need apitoken.Scop
 	}
 	// A stranger who invents groups is refused before the backend is asked.
 	if s.auth.Asks(token) {
-		if wait := s.failures.spent(bucketName{peer(c), ""}); wait > 0 {
+		if wait := s.failures.spent(bucketOfPeer(peer(c))); wait > 0 {
 			return app.Caller{}, tooMany(c, wait, peer(c))
 		}
 	}
@@ -49,7 +49,7 @@ func (s *front) authenticateText(c *gin.Context, text string, need apitoken.Scop
 
 // bucketOf is what the requests of an API token are counted by.
 func bucketOf(caller app.Caller) bucketName {
-	return bucketName{string(caller.GroupID()), caller.TokenID()}
+	return bucketOfToken(string(caller.GroupID()), caller.TokenID())
 }
 
 // nameOf is an API token in what is recorded of its refusals.
@@ -101,7 +101,7 @@ func credential(values []string, scheme string) (string, error) {
 // countFailure turns the refusal of a stranger into 429 when the address has had
 // too many of them.
 func (s *front) countFailure(c *gin.Context, err error) error {
-	if wait := s.failures.take(bucketName{peer(c), ""}); wait > 0 {
+	if wait := s.failures.take(bucketOfPeer(peer(c))); wait > 0 {
 		return tooMany(c, wait, peer(c))
 	}
 	return err

@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"hash/maphash"
 	"math"
+	"math/bits"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -58,8 +60,18 @@ func (f *front) Limits() []LimitCounts {
 }
 
 // bucketName is whose requests are counted: an API token, by its group and id, or an
-// address.
-type bucketName struct{ of, token string }
+// address. It is a hash of them with a seed of this process: names lie in many places in
+// memory. That two of the names that are remembered have one bucket is less likely than
+// 1 in 10^10.
+type bucketName uint64
+
+func bucketOfToken(group, token string) bucketName {
+	return bucketName(bits.RotateLeft64(maphash.String(bucketSeed, group), 1) ^ maphash.String(bucketSeed, token))
+}
+
+func bucketOfPeer(address string) bucketName { return bucketName(maphash.String(bucketSeed, address)) }
+
+var bucketSeed = maphash.MakeSeed()
 
 // newLimiter returns nil, which lets everything pass, when it is not enabled.
 func newLimiter(enabled bool, perSecond float64, burst int, clock ports.Clock) *limiter {

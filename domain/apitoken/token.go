@@ -12,18 +12,19 @@ import (
 )
 
 // Token is what a group's record keeps of an API token: everything but its
-// text.
+// text. What each request reads of it stands first, and near together.
 type Token struct {
 	// ID names the token in audit records. It is not secret, and unique in its
 	// group.
-	ID string
-	// Name is the operator's word for it.
-	Name   string
+	ID     string
 	Digest Digest
 	Scopes Scopes
-	// CreatedAt and ExpiresAt are in UTC, to the second. A zero ExpiresAt is
-	// never.
-	CreatedAt, ExpiresAt time.Time
+	// PreviousUntil is when Previous ends, ExpiresAt when the token does; zero is
+	// never. Both are in UTC, to the second.
+	PreviousUntil, ExpiresAt time.Time
+	// LastUsedAt is the hour, in UTC, in which the token was last used. It is
+	// written seldom, and may lag behind by more than an hour.
+	LastUsedAt time.Time
 	// Networks are where the token may be used from; empty is anywhere. At most
 	// [MaxNetworks], without host bits. The slice is never changed in place.
 	Networks []netip.Prefix
@@ -32,11 +33,11 @@ type Token struct {
 	Restriction policy.Restriction
 	// Previous is the value before a refresh, good until PreviousUntil and not at
 	// it. Both are zero when there is none.
-	Previous      Digest
-	PreviousUntil time.Time
-	// LastUsedAt is the hour, in UTC, in which the token was last used. It is
-	// written seldom, and may lag behind by more than an hour.
-	LastUsedAt time.Time
+	Previous Digest
+	// CreatedAt is in UTC, to the second.
+	CreatedAt time.Time
+	// Name is the operator's word for it.
+	Name string
 	// Creation marks the request that made the token, Refreshing the one that last
 	// gave it a new value.
 	Creation, Refreshing replay.Mark

@@ -37,15 +37,16 @@ func ParseID(s string) (ID, error) {
 	return ID(s), nil
 }
 
-// Group is a data visibility group, without its keys.
+// Group is a data visibility group, without its keys. What each request reads of it
+// stands first, and near together.
 type Group struct {
 	ID ID
-	// Name is for people; it may change.
-	Name   string
-	Policy policy.Policy
 	// Tokens are the group's API tokens. A group that was handed out is never
 	// changed in place: whoever adds a token makes a new slice.
 	Tokens []apitoken.Token
+	Policy policy.Policy
+	// Name is for people; it may change.
+	Name string
 	// CreatedAt is in UTC, to the second.
 	CreatedAt time.Time
 	// RotateEvery is how old the default key gets before the next one replaces

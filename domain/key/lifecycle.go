@@ -57,7 +57,7 @@ func (r Ring) SetDefault(id ID, now time.Time) (Ring, error) {
 	if err != nil {
 		return Ring{}, err
 	}
-	next.defaultAt = r.place(id)
+	next.setDefault(r.place(id))
 	return next, nil
 }
 
@@ -136,7 +136,7 @@ func (r Ring) Gone(id ID) (Ring, error) {
 		return Ring{}, err
 	}
 	if r.DefaultID() == id {
-		next.defaultAt = 0
+		next.setDefault(0)
 	}
 	return next, nil
 }
