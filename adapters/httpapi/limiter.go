@@ -97,7 +97,7 @@ func (l *limiter) takeAll(name bucketName, n, need int) (wait time.Duration) {
 	b, found := l.buckets.get(name)
 	if !found {
 		b = rate.NewLimiter(l.perSecond, l.burst)
-		l.buckets.put(name, b)
+		l.buckets.set(name, b)
 	}
 	if b.AllowN(now, n) {
 		l.allowed.Add(uint64(n))

@@ -25,15 +25,18 @@ func (r *recent[K, V]) get(name K) (V, bool) {
 	v, found := r.before[name]
 	if found {
 		delete(r.before, name)
-		r.put(name, v)
+		r.set(name, v)
 	}
 	return v, found
 }
 
-// put remembers a name that is not known.
-func (r *recent[K, V]) put(name K, v V) {
-	if len(r.now) >= r.most/2 {
-		r.now, r.before = map[K]V{}, r.now
+// set uses name, which has v from now on.
+func (r *recent[K, V]) set(name K, v V) {
+	if _, there := r.now[name]; !there {
+		delete(r.before, name)
+		if len(r.now) >= r.most/2 {
+			r.now, r.before = map[K]V{}, r.now
+		}
 	}
 	r.now[name] = v
 }

@@ -28,7 +28,7 @@ func TestTheLastUsedAreRemembered(t *testing.T) {
 			}
 		}
 		if !found {
-			r.put(name, -name)
+			r.set(name, -name)
 		}
 		use(name)
 		if r.len() > most {
@@ -39,7 +39,7 @@ func TestTheLastUsedAreRemembered(t *testing.T) {
 		t.Errorf("%d are remembered", r.len())
 	}
 	for name := 100; name < 100+most; name++ {
-		r.put(name, 0)
+		r.set(name, 0)
 	}
 	if _, found := r.get(1); found {
 		t.Error("what was not used for long is remembered")

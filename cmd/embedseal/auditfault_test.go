@@ -146,7 +146,7 @@ func TestAKilledServerHasARecordOfEveryTokenThatLeft(t *testing.T) {
 			apiToken := fixture(t, dir, store, policy.Default())
 			total := 0
 			for round := range 5 {
-				p := start(t, nil, "serve", "--data-dir", dir, "--store", store, "--listen", "127.0.0.1:0", "--audit-max-bytes", "64KiB")
+				p := start(t, nil, "serve", "--data-dir", dir, "--store", store, "--listen", "127.0.0.1:0", "--audit-max-bytes", "64KiB", "--rate-limit", "off")
 				address := p.address(t)
 				go func() {
 					time.Sleep(time.Duration(60+40*round) * time.Millisecond)

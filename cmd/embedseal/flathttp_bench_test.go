@@ -100,7 +100,7 @@ func pressAsChild(said string) error {
 		return err
 	}
 	tokens := slices.Collect(strings.SplitSeq(string(file), "\n"))
-	all := make([][]byte, max(len(tokens), 1000))
+	all := make([][]byte, max(len(tokens), 10_000)) // as many for one group as for all
 	for i := range all {
 		all[i] = httpload.Post(address, mintPath, floor.Body, "Explo-Authorization", "Token "+tokens[i%len(tokens)], "X-Turn", fmt.Sprintf("%05d", i))
 	}
