@@ -42,7 +42,7 @@ func main() {
 	serve := flag.String("serve", "", "be a peer of this name (floor or empty), on the port that follows")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds; in each, every side has its turn")
 	flag.Float64Var(&o.seconds, "seconds", 4, "seconds of a turn")
-	flag.Float64Var(&o.offered, "offered", 0, "requests/s of the open loop; 0 is 60 % of what the slower of floor and embedseal can do")
+	flag.Float64Var(&o.offered, "offered", 0, "requests/s of the open loop; 0 is 40 and then 60 % of what the slower of floor and embedseal can do")
 	flag.Float64Var(&o.overloadSeconds, "overload-seconds", 60, "seconds of overload")
 	flag.Int64Var(&o.mints, "mints", 1_000_000, "mints after which the memory is looked at")
 	flag.StringVar(&o.parts, "parts", "mint,small,overload", "what is measured")
