@@ -47,7 +47,7 @@ func NewAuthenticator(groups ports.GroupStore, uses *LastUse, clock ports.Clock)
 	}
 	a.view = func(ctx context.Context, id group.ID) (*group.Group, error) {
 		g, err := groups.Group(ctx, id)
-		return &g, err //nolint:wrapcheck // by Identify
+		return &g, err
 	}
 	return a
 }

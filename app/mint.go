@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"embedseal/domain/audit"
+	"embedseal/domain/group"
 	"embedseal/domain/key"
 	"embedseal/domain/policy"
 	"embedseal/domain/token"
@@ -64,7 +66,7 @@ func (m *Minter) Mint(ctx context.Context, call Call, caller Caller, d token.Dra
 	if err != nil {
 		return Minted{}, blame(err, request, decision)
 	}
-	text, err := m.cipher.Seal(ctx, caller.GroupID(), k, claims.AppendJSON(make([]byte, 0, 256), m.chart))
+	text, err := m.seal(ctx, caller.GroupID(), k, claims)
 	if err != nil {
 		return Minted{}, fmt.Errorf("seal with %s: %w", k.ID, err)
 	}
@@ -78,6 +80,17 @@ func (m *Minter) Mint(ctx context.Context, call Call, caller Caller, d token.Dra
 		return Minted{}, fmt.Errorf("%w: %w", ErrAudit, err)
 	}
 	return Minted{Text: text, KeyID: k.ID, Claims: claims, Clamped: decision.Clamped}, nil
+}
+
+// payloads are buffers that claims are written into before they are sealed.
+var payloads = sync.Pool{New: func() any { return new([]byte) }}
+
+// seal is the token of those claims.
+func (m *Minter) seal(ctx context.Context, g group.ID, k key.Key, claims token.Claims) ([]byte, error) {
+	payload := payloads.Get().(*[]byte) //nolint:errcheck // New makes nothing else
+	defer payloads.Put(payload)
+	*payload = claims.AppendJSON((*payload)[:0], m.chart)
+	return m.cipher.Seal(ctx, g, k, *payload)
 }
 
 // sealingKey is the key named, or the group's default: made now when the group

@@ -16,7 +16,7 @@ import (
 type TokenCipher interface {
 	// Seal encrypts claims, a JSON object, under a fresh random 12-byte IV. The
 	// header is {"alg":"dir","enc":"A256GCM","kid":"<k.ID>"} and nothing else.
-	// The text is the caller's to keep.
+	// The text is the caller's to keep, and claims are the caller's again.
 	//
 	// Errors: ErrCustody, ErrUnavailable (and those that wrap it, such as
 	// ErrCustodyUnavailable).

@@ -51,7 +51,7 @@ func NewRemote(keys ports.KeyStore, groups ports.GroupStore, cfg RemoteConfig, c
 		rings: newTable(cfg, clock, keys.Ring),
 		known: newTable(cfg, clock, func(ctx context.Context, id group.ID) (*group.Group, error) {
 			g, err := groups.Group(ctx, id)
-			return &g, err //nolint:wrapcheck // it is the store's
+			return &g, err
 		}),
 	}
 }

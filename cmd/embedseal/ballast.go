@@ -7,7 +7,7 @@ import "os"
 // collect garbage dozens of times in a second; with this it lets about twice as much
 // as the ballast come together first. Nothing ever touches it: it takes addresses,
 // and no memory. A heap that is large goes on as without it.
-const ballastSize = 3 << 20
+const ballastSize = 6 << 20
 
 // ballast is to be kept for as long as a server runs; nil where the operator has
 // settled how garbage is collected.

@@ -109,7 +109,7 @@ func pressAsChild(said string) error {
 		Dial: func(ctx context.Context) (net.Conn, error) { return (&net.Dialer{}).DialContext(ctx, "tcp", address) },
 	})
 	if err == nil && r.Accepted != requests {
-		err = fmt.Errorf("%d of %d granted; refused %v; failed %v", r.Accepted, requests, r.Codes, r.Failure)
+		err = fmt.Errorf("%d of %d granted; refused %v; failed %w", r.Accepted, requests, r.Codes, r.Failure)
 	}
 	return err
 }
