@@ -23,9 +23,9 @@ type Caller struct {
 	value apitoken.Digest
 }
 
-// NewCaller returns the caller who presented a value of the API token t of g, of
-// that digest, which is zero where there was none. Neither g nor t, which is nil
-// where there is none, is changed afterwards.
+// NewCaller returns the caller who presented a value of the API token t of g. value is
+// its digest, and zero where there was none; t is nil where there is none. Neither g nor
+// t is changed afterwards.
 func NewCaller(g *group.Group, t *apitoken.Token, value apitoken.Digest) Caller {
 	return Caller{group: g, token: t, value: value}
 }

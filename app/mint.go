@@ -88,7 +88,10 @@ var payloads = sync.Pool{New: func() any { return new([]byte) }}
 // seal is the token of those claims.
 func (m *Minter) seal(ctx context.Context, g group.ID, k key.Key, claims token.Claims) ([]byte, error) {
 	payload := payloads.Get().(*[]byte) //nolint:errcheck // New makes nothing else
-	defer payloads.Put(payload)
+	defer func() {
+		clear(*payload) // it is of one group, and the next may be of another
+		payloads.Put(payload)
+	}()
 	*payload = claims.AppendJSON((*payload)[:0], m.chart)
 	return m.cipher.Seal(ctx, g, k, *payload)
 }

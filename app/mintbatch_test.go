@@ -48,7 +48,7 @@ func TestABatchLooksAtItsCallerOnceASecond(t *testing.T) {
 		}
 	}
 	if run.Caller().TokenID() != "t1" || run.Caller().Group().Policy.Mode != policy.Clamp {
-		t.Errorf("the caller is %+v", run.Caller())
+		t.Errorf("the caller is %s of %+v", run.Caller().TokenID(), run.Caller().Group())
 	}
 	if n := len(b.log.events); n != 2 {
 		t.Errorf("%d records, want 2", n)

@@ -133,9 +133,9 @@ func own(g *group.Group) group.Group {
 	if g == nil {
 		return group.Group{}
 	}
-	kept := *g
-	kept.Tokens = slices.Clone(g.Tokens)
-	return kept
+	mine := *g
+	mine.Tokens = slices.Clone(g.Tokens)
+	return mine
 }
 
 // look returns what is known, and the generation that a fill must name.

@@ -109,15 +109,19 @@ func (r *Remote) CreateGroup(ctx context.Context, g group.Group) error {
 // UpdateGroup implements ports.GroupStore. The id is as the store leaves it.
 func (r *Remote) UpdateGroup(ctx context.Context, id group.ID, change func(group.Group) (group.Group, error)) error {
 	done := r.known.writing(id)
-	var written *group.Group // nil only with an error
+	var written *group.Group
 	err := r.groups.UpdateGroup(ctx, id, func(before group.Group) (group.Group, error) {
 		next, err := change(before)
-		kept := own(&next)
-		kept.ID = id
-		written = &kept
+		mine := own(&next)
+		mine.ID = kept(id)
+		written = &mine
 		return next, err
 	})
-	done(&written, err)
+	if written == nil { // nobody was asked for a change
+		done(nil, err)
+	} else {
+		done(&written, err)
+	}
 	return err
 }
 

@@ -77,7 +77,7 @@ func (s *GroupStore) UpdateGroup(ctx context.Context, id group.ID, change func(g
 	if err != nil {
 		return err
 	}
-	next.ID = id
+	next.ID = old.ID
 	if err := codec.CheckGroup(next); err != nil {
 		return err
 	}

@@ -259,6 +259,9 @@ func (s *spoiler) undisturbed(t *testing.T, at *site, op operation) (good round)
 		if r.err != nil {
 			t.Fatalf("%s: %v", op.name, r.err)
 		}
+		if i > 0 && r.seen != good.seen {
+			t.Logf("%s: %d requests, and %d in another round", op.name, r.seen, good.seen)
+		}
 		if i == 0 || r.seen < good.seen {
 			good = r
 		}

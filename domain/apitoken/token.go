@@ -19,8 +19,8 @@ type Token struct {
 	ID     string
 	Digest Digest
 	Scopes Scopes
-	// PreviousUntil is when Previous ends, ExpiresAt when the token does; zero is
-	// never. Both are in UTC, to the second.
+	// PreviousUntil is when Previous ends, and zero where there is none. ExpiresAt is
+	// when the token ends, and zero for never. Both are in UTC, to the second.
 	PreviousUntil, ExpiresAt time.Time
 	// LastUsedAt is the hour, in UTC, in which the token was last used. It is
 	// written seldom, and may lag behind by more than an hour.

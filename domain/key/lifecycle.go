@@ -57,7 +57,7 @@ func (r Ring) SetDefault(id ID, now time.Time) (Ring, error) {
 	if err != nil {
 		return Ring{}, err
 	}
-	next.setDefault(r.place(id))
+	next.defaultAt = r.place(id)
 	return next, nil
 }
 
@@ -136,7 +136,7 @@ func (r Ring) Gone(id ID) (Ring, error) {
 		return Ring{}, err
 	}
 	if r.DefaultID() == id {
-		next.setDefault(0)
+		next.defaultAt = 0
 	}
 	return next, nil
 }

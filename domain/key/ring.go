@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"embedseal/domain/replay"
-	"embedseal/domain/secret"
 )
 
 // MaxRing is how many keys one group may hold, destroyed ones included.
@@ -63,9 +62,7 @@ func NewRing(keys []Key, defaultID ID) (Ring, error) {
 	if at == 0 && defaultID != "" {
 		return Ring{}, fmt.Errorf("%w: the default key %s is not in the ring", ErrInvalid, defaultID)
 	}
-	r := Ring{keys: slices.Clone(keys)}
-	r.setDefault(at)
-	return r, nil
+	return Ring{keys: slices.Clone(keys), defaultAt: at}, nil
 }
 
 // Len says how many keys the ring holds.
@@ -158,21 +155,8 @@ func (r Ring) WithDefault(k Key) (Ring, error) {
 	if err != nil {
 		return Ring{}, err
 	}
-	next.setDefault(len(next.keys))
+	next.defaultAt = len(next.keys)
 	return next, nil
-}
-
-// setDefault makes the key of that place the default, in a ring that nobody has yet.
-// The id and the value of that key come into one piece of memory: who seals a token
-// reads both, and where there are many groups each piece costs time of its own.
-func (r *Ring) setDefault(place int) {
-	r.defaultAt = place
-	if place == 0 || r.keys[place-1].Secret.IsZero() {
-		return
-	}
-	k := &r.keys[place-1]
-	both := string(k.ID) + k.Secret.Reveal()
-	k.ID, k.Secret = ID(both[:len(k.ID)]), Secret{secret.New(both[len(k.ID):])}
 }
 
 func errTwice(id ID) error { return fmt.Errorf("%w: %s is in the ring already", ErrTaken, id) }

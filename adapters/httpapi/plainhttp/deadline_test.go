@@ -38,7 +38,7 @@ func TestWhoSaysNothingMoreIsLeft(t *testing.T) {
 	for range 3 { // the time begins anew with each
 		p.send(get)
 		p.wants(http.StatusOK)
-		time.Sleep(800 * time.Millisecond) // together more than the time, and its quarter more
+		time.Sleep(900 * time.Millisecond) // together more than the time, and its quarter more
 	}
 	p.send(get)
 	p.wants(http.StatusOK)

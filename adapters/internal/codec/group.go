@@ -107,7 +107,8 @@ func DecodeGroup(id group.ID, doc []byte) (group.Group, error) {
 		return group.Group{}, unreadable(what, "its policy is none, or its horizon out of reach")
 	}
 	g := group.Group{
-		ID: id, Name: d.Name, CreatedAt: fromInstant(d.CreatedAt), Policy: rules,
+		// Not id: that may be a part of a whole request, which would be kept with it.
+		ID: group.ID(d.ID), Name: d.Name, CreatedAt: fromInstant(d.CreatedAt), Policy: rules,
 		Horizon: time.Duration(d.Horizon) * time.Second,
 	}
 	if g.RotateEvery, ok = fromDuration(d.RotateEvery); !ok {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -15,6 +16,7 @@ import (
 	"embedseal/domain/apitoken"
 	"embedseal/domain/group"
 	"embedseal/domain/iso8601"
+	"embedseal/domain/policy"
 	"embedseal/domain/replay"
 	"embedseal/domain/token"
 )
@@ -170,5 +172,23 @@ func governGroup(t *rapid.T, g *group.Group) {
 			copy(one.Previous[:], rapid.SliceOfN(rapid.ByteMin(1), len(one.Previous), len(one.Previous)).Draw(t, "previous"))
 			one.PreviousUntil = time.Unix(rapid.Int64Range(0, 253402300799).Draw(t, "until"), 0).UTC()
 		}
+	}
+}
+
+// The id that somebody asks with may be a part of a whole request, which must not be kept
+// with each group that was ever asked for.
+func TestAGroupThatWasReadKeepsNothingOfTheQuestion(t *testing.T) {
+	doc, err := codec.EncodeGroup(group.Group{ID: "acme", Name: "Acme", Policy: policy.Default()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := strings.Clone("Explo-Authorization: Token of acme")
+	asked := request[len(request)-len("acme"):]
+	g, err := codec.DecodeGroup(group.ID(asked), doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if unsafe.StringData(string(g.ID)) == unsafe.StringData(asked) {
+		t.Error("its id is a part of the request")
 	}
 }
