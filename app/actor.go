@@ -65,12 +65,11 @@ func (a Actor) in(g group.Group, need Right, now time.Time) (Actor, error) {
 	if a.IsOperator() {
 		return a, nil
 	}
-	value := a.Caller.Value()
 	t, found := g.TokenOf(a.Caller.TokenID())
-	if !found || !t.Matches(&value, now) || !t.ValidAt(now) {
+	if !found || !t.Matches(&a.Caller.value, now) || !t.ValidAt(now) {
 		return Actor{}, ErrUnauthenticated
 	}
-	a.Caller.token = t.Through(value)
+	a.Caller.token = t.Through(a.Caller.value)
 	return a, a.may(need)
 }
 

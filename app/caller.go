@@ -20,6 +20,8 @@ type Caller struct {
 	// are pointers since every request has a caller, who is handed on many times.
 	group *group.Group
 	token *apitoken.Token
+	// value is the digest of what was presented, which a change looks for once more in
+	// the record that it writes. Zero is nobody's.
 	value apitoken.Digest
 }
 
@@ -47,10 +49,6 @@ func (c Caller) TokenID() string { return c.by().ID }
 // Token is the record of the API token. It expires with the value that was
 // presented: with the overlap, where that is the value before a refresh.
 func (c Caller) Token() apitoken.Token { return *c.by() }
-
-// Value is the digest of what was presented, which a change looks for once more in
-// the record that it writes. Zero is nobody's.
-func (c Caller) Value() apitoken.Digest { return c.value }
 
 // of is the group, to look at.
 func (c Caller) of() *group.Group {

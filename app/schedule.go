@@ -104,7 +104,7 @@ func (s *Schedule) turn(ctx context.Context, id group.ID) (t Turn, next time.Tim
 		t.Err = err
 		return t, time.Time{}
 	}
-	current, found := ring.Find(ring.DefaultID())
+	current, found := ring.Default()
 	since, err := g.RotateEvery.AddTo(current.CreatedAt)
 	if !found || err != nil { // the first mint makes a default; after the year 9999 nothing is due
 		return t, time.Time{}

@@ -19,9 +19,9 @@ type queue struct {
 	writing bool
 	// open is the group that is written next; nil when nobody waits.
 	open *group
-	// spare are groups that nobody needs any more: as many as there can be at once, one
-	// that is written and one that comes together meanwhile.
-	spare [2]*group
+	// spare are groups that nobody needs any more. There are no more than two at once:
+	// one that is written, and one that comes together meanwhile.
+	spare []*group
 }
 
 // group is records that go into the file in one write: all of them stand there, or
@@ -69,13 +69,13 @@ func (q *queue) join(e *audit.Event) (g *group, begun bool) {
 
 // fresh is a group without records. The lock is held.
 func (q *queue) fresh() *group {
-	for i, g := range q.spare {
-		if g != nil {
-			q.spare[i] = nil
-			return g
-		}
+	last := len(q.spare) - 1
+	if last < 0 {
+		return &group{}
 	}
-	return &group{}
+	g := q.spare[last]
+	q.spare = q.spare[:last]
+	return g
 }
 
 // all are the records of a group; none of nil.
@@ -123,12 +123,7 @@ func (q *queue) next(g *group) {
 		g = &group{text: g.text, ends: g.ends}
 	}
 	*g = group{text: g.text[:0], ends: g.ends[:0]}
-	for i := range q.spare {
-		if q.spare[i] == nil {
-			q.spare[i] = g
-			return
-		}
-	}
+	q.spare = append(q.spare, g)
 }
 
 // write is Record without the disk. It returns the number of the record, or of one

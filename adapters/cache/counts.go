@@ -103,7 +103,7 @@ func keysOf(id group.ID, r key.Ring, g *group.Group, now time.Time) Keys {
 	for _, each := range r.Keys() {
 		k.States[each.StateAt(now).String()]++
 	}
-	first, found := r.Find(r.DefaultID())
+	first, found := r.Default()
 	if !found || first.CreatedAt.IsZero() {
 		return k
 	}

@@ -202,13 +202,18 @@ func press(b *testing.B, address string, q inquiry, long time.Duration) float64 
 func askAll(b *testing.B, address string, q inquiry, run httpload.Config) httpload.Result {
 	b.Helper()
 	run.Request, run.Connections = q(address), connections
-	run.Dial = func(ctx context.Context) (net.Conn, error) { return (&net.Dialer{}).DialContext(ctx, "tcp", address) }
+	run.Dial = dialing(address)
 	r, err := httpload.Run(b.Context(), run)
 	must(b, err)
 	if r.Refused+r.Failed > 0 {
 		b.Fatalf("%d refused %v, %d failed: %v", r.Refused, r.Codes, r.Failed, r.Failure)
 	}
 	return r
+}
+
+// dialing opens connections to a server.
+func dialing(address string) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) { return (&net.Dialer{}).DialContext(ctx, "tcp", address) }
 }
 
 // processorTime is what this process has used of the processors.

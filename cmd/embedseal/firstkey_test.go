@@ -87,7 +87,7 @@ func TestTheFirstKeyIsKeptBeforeTheFirstAnswerLeaves(t *testing.T) {
 					t.Fatalf("%d answers, %d keys", len(answers), ring.Len())
 				}
 				for _, a := range answers {
-					k, found := ring.Find(ring.DefaultID())
+					k, found := ring.Default()
 					if shown := inspected(t, a.JWT, k.Secret.Reveal()); !found || !shown.OK {
 						t.Errorf("%s is not opened by the key that was kept: %+v", a.text, shown)
 					}

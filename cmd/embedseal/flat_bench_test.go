@@ -24,6 +24,9 @@ import (
 // population is a store with so many groups, of so many keys each.
 type population struct{ groups, keys int }
 
+// populations have one key, 1,000 and 100,000.
+func populations() []population { return []population{{1, 1}, {100, 10}, {10_000, 10}} }
+
 // BenchmarkFlat mints with 1 key, 1,000 and 100,000 in 10,000 groups, in turns, on
 // each local store. It reports how much longer a mint takes with the most keys than
 // with one, by the median of the turns and their quartiles: hot always for the same
@@ -41,7 +44,7 @@ func benchmarkFlat(b *testing.B, store string) {
 	runtime.LockOSThread() // whose time is measured
 	var hot, spread []func()
 	var last footprint
-	for _, p := range []population{{1, 1}, {100, 10}, {10_000, 10}} {
+	for _, p := range populations() {
 		run, callers, took := populated(b, store, p)
 		last = took
 		hot = append(hot, run.mintingFor(b, func() string { return callers[0] }))
@@ -67,12 +70,18 @@ func benchmarkFlat(b *testing.B, store string) {
 	if store != storeMemory {
 		b.ReportMetric(float64(last.start.Milliseconds()), "start-ms")
 	}
-	for name, of := range map[string][2]int{"hot-1k/1": {1, 0}, "hot-100k/1": {2, 0}, "spread-1k/1": {4, 0}, "spread-100k/1": {5, 0}} {
-		q := middle(took[of[0]], took[of[1]])
-		b.ReportMetric(q[1], name)
-		b.ReportMetric(q[0], name+"-p25")
-		b.ReportMetric(q[2], name+"-p75")
+	for name, of := range map[string]int{"hot-1k/1": 1, "hot-100k/1": 2, "spread-1k/1": 4, "spread-100k/1": 5} {
+		reportRatio(b, name, took[of], took[0])
 	}
+}
+
+// reportRatio reports how much longer one took than the other, with the quartiles.
+func reportRatio(b *testing.B, name string, took, than []float64) {
+	b.Helper()
+	q := middle(took, than)
+	b.ReportMetric(q[1], name)
+	b.ReportMetric(q[0], name+"-p25")
+	b.ReportMetric(q[2], name+"-p75")
 }
 
 // threadTime is the processor time of doing it n times: a turn in which somebody

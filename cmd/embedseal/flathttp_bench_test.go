@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,12 +27,12 @@ func BenchmarkFlatHTTP(b *testing.B) {
 }
 
 func benchmarkFlatHTTP(b *testing.B, store string) {
-	const turn = 20_000                                          // requests
-	populations := []population{{1, 1}, {100, 10}, {10_000, 10}} // groups and keys
-	took := make([][]float64, len(populations))                  // ns a mint
-	callers := make([]string, len(populations))                  // files
-	addresses := make([]string, len(populations))
-	for i, p := range populations {
+	const turn = 20_000 // requests
+	all := populations()
+	took := make([][]float64, len(all)) // ns a mint
+	callers := make([]string, len(all)) // files
+	addresses := make([]string, len(all))
+	for i, p := range all {
 		run, tokens, _ := populated(b, store, p)
 		addresses[i] = run.serving(b)
 		callers[i] = filepath.Join(b.TempDir(), "callers")
@@ -42,8 +41,8 @@ func benchmarkFlatHTTP(b *testing.B, store string) {
 	}
 	for b.Loop() {
 		for round := range 10 {
-			for i := range populations { // nobody is always the first
-				i = (i + round) % len(populations)
+			for i := range all { // nobody is always the first
+				i = (i + round) % len(all)
 				runtime.GC() // nobody clears up after others
 				before := processorTime(b)
 				pressFrom(b, addresses[i], callers[i], turn)
@@ -53,12 +52,8 @@ func benchmarkFlatHTTP(b *testing.B, store string) {
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(middle(took[0], took[0])[3], "cpu-ns/mint")
-	for name, i := range map[string]int{"spread-1k/1": 1, "spread-100k/1": 2} {
-		q := middle(took[i], took[0])
-		b.ReportMetric(q[1], name)
-		b.ReportMetric(q[0], name+"-p25")
-		b.ReportMetric(q[2], name+"-p75")
-	}
+	reportRatio(b, "spread-1k/1", took[1], took[0])
+	reportRatio(b, "spread-100k/1", took[2], took[0])
 }
 
 // serving serves as the product does, and returns the address.
@@ -106,7 +101,7 @@ func pressAsChild(said string) error {
 	}
 	r, err := httpload.Run(context.Background(), httpload.Config{
 		Request: all[0], Others: all[1:], Connections: connections, Requests: requests,
-		Dial: func(ctx context.Context) (net.Conn, error) { return (&net.Dialer{}).DialContext(ctx, "tcp", address) },
+		Dial: dialing(address),
 	})
 	if err == nil && r.Accepted != requests {
 		err = fmt.Errorf("%d of %d granted; refused %v; failed %w", r.Accepted, requests, r.Codes, r.Failure)

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -40,9 +38,7 @@ func TestMintingTakesNoMemoryThatItKeeps(t *testing.T) {
 	mint := func(n int64) {
 		t.Helper()
 		result, err := httpload.Run(t.Context(), httpload.Config{
-			Dial: func(ctx context.Context) (net.Conn, error) {
-				return (&net.Dialer{}).DialContext(ctx, "tcp", address)
-			},
+			Dial:        dialing(address),
 			Request:     httpload.Post(address, mintPath, floor.Body, "Explo-Authorization", "Token "+token),
 			Connections: 8, Requests: n,
 		})

@@ -191,7 +191,7 @@ func TestTraceAFirstKeyThatCannotBeSyncedIsNotAnswered(t *testing.T) {
 			a = post(t, p.address(t), apiToken, goodBody)
 			p.terminate(t).want(t, exitOK)
 			ring := ringOf(t, dir, test.store)
-			if k, _ := ring.Find(ring.DefaultID()); a.status != http.StatusOK || ring.Len() != 1 || !inspected(t, a.JWT, k.Secret.Reveal()).OK {
+			if k, _ := ring.Default(); a.status != http.StatusOK || ring.Len() != 1 || !inspected(t, a.JWT, k.Secret.Reveal()).OK {
 				t.Errorf("%d %s with %d keys, or the default does not open it", a.status, a.text, ring.Len())
 			}
 		})

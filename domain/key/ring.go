@@ -92,9 +92,12 @@ func (r Ring) at(place int) (Key, bool) {
 	return r.keys[place-1], true
 }
 
+// Default returns the default key, if the group has one.
+func (r Ring) Default() (Key, bool) { return r.at(r.defaultAt) }
+
 // DefaultID names the default key; empty when the group has none.
 func (r Ring) DefaultID() ID {
-	k, _ := r.at(r.defaultAt)
+	k, _ := r.Default()
 	return k.ID
 }
 
@@ -113,17 +116,15 @@ func (r Ring) Made(mark replay.Mark) (Key, bool, error) {
 // default when id is empty. The error is [ErrUnknown], [ErrNoDefault] or
 // [ErrNotActive].
 func (r Ring) Sealing(id ID, now time.Time) (Key, error) {
-	place := r.defaultAt
-	switch {
-	case id != "":
-		if place = r.place(id); place == 0 {
-			return Key{}, ErrUnknown
-		}
-	case place == 0:
-		return Key{}, ErrNoDefault
+	place, missing := r.defaultAt, ErrNoDefault
+	if id != "" {
+		place, missing = r.place(id), ErrUnknown
 	}
-	k, _ := r.at(place)
-	if !k.CanSeal(now) {
+	k, found := r.at(place)
+	switch {
+	case !found:
+		return Key{}, missing
+	case !k.CanSeal(now):
 		return Key{}, ErrNotActive
 	}
 	return k, nil
