@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"time"
+	"unique"
 )
 
 // The ways in which a duration is refused. Every error of this package wraps
@@ -25,10 +26,51 @@ var (
 // section 5.5.2). The zero value is no duration. Values that say the same with
 // the same units are equal under ==: "PT01H", "PT1H0M" and "PT1H" are one
 // value, "PT60M" is another.
+//
+// It is small, since every policy has two of them, and of ten thousand groups none is
+// in the processor's cache: a whole number of one unit, as nearly every duration is,
+// stands in it, and anything else behind a handle.
 type Duration struct {
+	one  uint64               // that number, and its unit in the three lowest bits, counted from one
+	many unique.Handle[parts] // the zero handle where one is not zero
+}
+
+// parts are the numbers of a duration. All zero is no duration.
+type parts struct {
 	count [unitCount]int64 // whole units, each at most maxCount
 	part  uint32           // billionths of one more unit, below 1e9
 	of    unit             // what part is a part of; years while part is 0
+}
+
+const unitBits = 3 // unitCount is at most 7, and maxCount far below 1<<61
+
+// duration is the one Duration of those parts, so that == of two is == of their parts.
+func (p parts) duration() Duration {
+	only, units := years, 0
+	for u, n := range p.count {
+		if n != 0 {
+			only, units = unit(u), units+1 //nolint:gosec // there are seven units
+		}
+	}
+	switch {
+	case p == parts{}:
+		return Duration{}
+	case units == 1 && p.part == 0:
+		return Duration{one: uint64(p.count[only])<<unitBits | uint64(only) + 1} //nolint:gosec // no count is negative
+	}
+	return Duration{many: unique.Make(p)}
+}
+
+// parts is the inverse of [parts.duration].
+func (d Duration) parts() parts {
+	var p parts
+	switch {
+	case d.one != 0:
+		p.count[d.one&(1<<unitBits-1)-1] = int64(d.one >> unitBits) //nolint:gosec // at most maxCount
+	case d.many != unique.Handle[parts]{}:
+		p = d.many.Value()
+	}
+	return p
 }
 
 // unit is a designator, from the largest to the smallest.
@@ -67,19 +109,20 @@ func (d Duration) String() string {
 	if d.IsZero() {
 		return ""
 	}
+	p := d.parts()
 	text := append(make([]byte, 0, MaxText), 'P')
 	timed := false
 	for u := years; u < unitCount; u++ {
-		fractional := d.part != 0 && d.of == u
-		if d.count[u] == 0 && !fractional {
+		fractional := p.part != 0 && p.of == u
+		if p.count[u] == 0 && !fractional {
 			continue
 		}
 		if u >= hours && !timed {
 			text, timed = append(text, 'T'), true
 		}
-		text = strconv.AppendInt(text, d.count[u], 10)
+		text = strconv.AppendInt(text, p.count[u], 10)
 		if fractional {
-			text = appendFraction(text, d.part)
+			text = appendFraction(text, p.part)
 		}
 		text = append(text, designators[u])
 	}
@@ -107,7 +150,7 @@ func (d Duration) AddTo(t time.Time) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%w: it begins outside of the years %d to %d", ErrOverflow, firstYear, lastYear)
 	}
 	begin := time.Unix(t.Unix(), 0).UTC()
-	end, ok := d.endFrom(begin)
+	end, ok := d.parts().endFrom(begin)
 	if !ok {
 		return time.Time{}, fmt.Errorf("%w: %s ends after the year %d", ErrOverflow, d, lastYear)
 	}
@@ -122,32 +165,36 @@ const farthest = math.MaxInt64 / time.Second * time.Second
 // the 292 years that a time.Duration holds gives the longest of those; the zero
 // value gives 0.
 func (d Duration) UpperBound() time.Duration {
-	return d.bound(unit.longest, billion-1)
+	return d.parts().upper()
 }
 
 // LowerBound is a length that d never falls short of, whatever instant it begins
 // at, in whole seconds: a month counts 28 days and a year 365. It is cut off where
 // [Duration.UpperBound] is.
 func (d Duration) LowerBound() time.Duration {
-	return d.bound(unit.shortest, 0)
+	return d.parts().lower()
 }
 
-// bound is the length of d where each unit is as long as length says. round is
+func (p parts) upper() time.Duration { return p.bound(unit.longest, billion-1) }
+
+func (p parts) lower() time.Duration { return p.bound(unit.shortest, 0) }
+
+// bound is the length where each unit is as long as length says. round is
 // added to what is less than a second, in billionths, before it is cut off.
-func (d Duration) bound(length func(unit) int64, round int64) time.Duration {
+func (p parts) bound(length func(unit) int64, round int64) time.Duration {
 	const longest = int64(farthest / time.Second)
 	var sum int64
 	for u := years; u < unitCount; u++ {
 		// Up to longest, below 2^34, times a unit, below 2^25 seconds, nothing overflows.
-		if d.count[u] > longest {
+		if p.count[u] > longest {
 			return farthest
 		}
-		if sum += d.count[u] * length(u); sum > longest {
+		if sum += p.count[u] * length(u); sum > longest {
 			return farthest
 		}
 	}
-	if d.part != 0 {
-		sum += (int64(d.part)*length(d.of) + round) / billion
+	if p.part != 0 {
+		sum += (int64(p.part)*length(p.of) + round) / billion
 	}
 	return time.Duration(min(sum, longest)) * time.Second
 }
@@ -160,22 +207,23 @@ func (d Duration) MayOutlast(other Duration) bool {
 	if d == other {
 		return false
 	}
-	whole := (d.part == 0 || d.of > months) && (other.part == 0 || other.of > months)
-	if whole && d.calendarMonths() <= other.calendarMonths() && d.clockAtMost(other) {
+	p, q := d.parts(), other.parts()
+	whole := (p.part == 0 || p.of > months) && (q.part == 0 || q.of > months)
+	if whole && p.calendarMonths() <= q.calendarMonths() && p.clockAtMost(q) {
 		return false
 	}
-	upper := d.UpperBound()
-	return upper == farthest || upper > other.LowerBound()
+	upper := p.upper()
+	return upper == farthest || upper > q.lower()
 }
 
-func (d Duration) calendarMonths() int64 { return d.count[years]*12 + d.count[months] }
+func (p parts) calendarMonths() int64 { return p.count[years]*12 + p.count[months] }
 
 // clockAtMost compares what is left of two durations without their years and
 // months; neither has a fraction of those.
-func (d Duration) clockAtMost(other Duration) bool {
-	d.count[years], d.count[months], other.count[years], other.count[months] = 0, 0, 0, 0
-	upper := d.UpperBound()
-	return upper != farthest && upper <= other.LowerBound()
+func (p parts) clockAtMost(q parts) bool {
+	p.count[years], p.count[months], q.count[years], q.count[months] = 0, 0, 0, 0
+	upper := p.upper()
+	return upper != farthest && upper <= q.lower()
 }
 
 // shortest is the length of the shortest of a unit, in seconds.
@@ -202,22 +250,22 @@ func (u unit) longest() int64 {
 	}
 }
 
-// endFrom adds d to a whole second in UTC; it is false beyond the last year.
-func (d Duration) endFrom(begin time.Time) (time.Time, bool) {
-	base, ok := addMonths(begin, d.count[years]*12+d.count[months])
+// endFrom adds them to a whole second in UTC; it is false beyond the last year.
+func (p parts) endFrom(begin time.Time) (time.Time, bool) {
+	base, ok := addMonths(begin, p.calendarMonths())
 	if !ok {
 		return time.Time{}, false
 	}
 	var sum int64
 	for u := weeks; u < unitCount; u++ {
-		sum += d.count[u] * u.seconds()
+		sum += p.count[u] * u.seconds()
 	}
-	if d.part != 0 {
-		length, ok := d.of.secondsFrom(base)
+	if p.part != 0 {
+		length, ok := p.of.secondsFrom(base)
 		if !ok {
 			return time.Time{}, false
 		}
-		sum += (int64(d.part)*length + billion - 1) / billion
+		sum += (int64(p.part)*length + billion - 1) / billion
 	}
 	end := base.Unix() + sum
 	if end > lastUnix {

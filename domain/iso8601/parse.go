@@ -37,16 +37,16 @@ func Parse(s string) (Duration, error) {
 		return Duration{}, refuse(ErrMalformed, "names no unit")
 	case p.overflow:
 		return Duration{}, refuse(ErrOverflow, "counts more than 999999999999 of a unit")
-	case p.d.IsZero():
+	case p.read == parts{}:
 		return Duration{}, refuse(ErrNotPositive, "is zero")
 	}
-	return p.d, nil
+	return p.read.duration(), nil
 }
 
 // parser is what is known after the part of the text before rest.
 type parser struct {
 	rest     string
-	d        Duration
+	read     parts
 	next     unit // the largest unit that may still come
 	timed    bool // T was read
 	fraction bool // a fraction was read, if only of zeros: no unit may follow
@@ -84,9 +84,9 @@ func (p *parser) step() (why string, fault error) {
 		return "has a unit twice or out of order", ErrMalformed
 	}
 	p.next = u + 1
-	p.d.count[u] = n
+	p.read.count[u] = n
 	if part != 0 {
-		p.d.part, p.d.of = part, u
+		p.read.part, p.read.of = part, u
 	}
 	return "", nil
 }
