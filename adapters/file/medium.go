@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"embedseal/adapters/internal/records"
+	"embedseal/domain/charset"
 	"embedseal/ports"
 )
 
@@ -234,12 +235,6 @@ func validName(name string) bool {
 	return word(first) && len(name) <= maxName
 }
 
-func word(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return s != ""
-}
+func word(s string) bool { return s != "" && ofWord.HasAll(s) }
+
+var ofWord = charset.Of(charset.Lower + charset.Digits + "-")

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"fmt"
 
+	"embedseal/domain/charset"
 	"embedseal/domain/spelling"
 	"embedseal/domain/token"
 )
@@ -36,12 +37,6 @@ func moreUnknown(n int) token.Fault {
 	return token.Fault{Field: notShown, Code: token.FaultMember, Detail: fmt.Sprintf("%d more members that no request has", n)}
 }
 
-func word(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' && c != '.' {
-			return false
-		}
-	}
-	return s != ""
-}
+func word(s string) bool { return s != "" && ofWord.HasAll(s) }
+
+var ofWord = charset.Of(charset.Lower + charset.Upper + charset.Digits + "_-.")

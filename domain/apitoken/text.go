@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"strings"
 
+	"embedseal/domain/charset"
 	"embedseal/domain/secret"
 )
 
@@ -21,7 +22,7 @@ const (
 	checkChars  = 6
 	maxGroup    = 40
 	maxText     = len(prefix) + maxGroup + 1 + randomChars + checkChars
-	alphabet    = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	alphabet    = charset.Digits + charset.Upper + charset.Lower
 	// Entropy is how many random bytes [New] wants; they give the 30 characters
 	// 178 bits, with a bias below 2^-77.
 	Entropy = 32
@@ -71,7 +72,7 @@ func Parse(text string) (Presented, error) {
 		return Presented{}, ErrMalformed
 	}
 	cut := len(text) - randomChars - checkChars - 1
-	if cut <= len(prefix) || text[cut] != '_' || !isBase62(text[cut+1:]) || !isGroup(text[len(prefix):cut]) {
+	if cut <= len(prefix) || text[cut] != '_' || !ofRandom.HasAll(text[cut+1:]) || !ofGroup.HasAll(text[len(prefix):cut]) {
 		return Presented{}, ErrMalformed
 	}
 	raw := []byte(text)
@@ -126,22 +127,7 @@ func base62(random [Entropy]byte) string {
 	return string(digits[:])
 }
 
-func isBase62(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
-			return false
-		}
-	}
-	return true
-}
-
-func isGroup(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && c != '-' {
-			return false
-		}
-	}
-	return s != ""
-}
+var (
+	ofRandom = charset.Of(alphabet)
+	ofGroup  = charset.Of(charset.Lower + charset.Digits + "-")
+)

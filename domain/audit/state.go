@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"embedseal/domain/charset"
 	"embedseal/domain/secret"
 )
 
@@ -37,14 +38,11 @@ const MaxLog = 40
 // ErrLog is wrapped by the refusal of a name that no log can have.
 var ErrLog = errors.New("invalid name of an audit log")
 
+var ofLog = charset.Of(charset.Lower + charset.Digits + "-")
+
 // ParseLog returns the name of a log: 1 to 40 characters of [a-z0-9-].
 func ParseLog(name string) (string, error) {
-	ok := name != "" && len(name) <= MaxLog
-	for i := range len(name) {
-		c := name[i]
-		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-')
-	}
-	if !ok {
+	if name == "" || len(name) > MaxLog || !ofLog.HasAll(name) {
 		return "", fmt.Errorf("%w: want 1 to %d of a-z, 0-9 and -", ErrLog, MaxLog)
 	}
 	return name, nil

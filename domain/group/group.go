@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"embedseal/domain/apitoken"
+	"embedseal/domain/charset"
 	"embedseal/domain/iso8601"
 	"embedseal/domain/label"
 	"embedseal/domain/policy"
@@ -24,14 +25,11 @@ type ID string
 // MaxID is the longest id, in characters.
 const MaxID = 40
 
+var ofID = charset.Of(charset.Lower + charset.Digits + "-")
+
 // ParseID refuses what is not an [ID]. The error wraps [ErrInvalid].
 func ParseID(s string) (ID, error) {
-	ok := s != "" && len(s) <= MaxID
-	for i := range len(s) {
-		c := s[i]
-		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-')
-	}
-	if !ok {
+	if s == "" || len(s) > MaxID || !ofID.HasAll(s) {
 		return "", fmt.Errorf("%w: an id has 1 to %d characters of a-z, 0-9 and '-'", ErrInvalid, MaxID)
 	}
 	return ID(s), nil

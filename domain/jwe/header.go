@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"embedseal/domain/charset"
 	"embedseal/domain/strictjson"
 )
 
@@ -28,17 +29,13 @@ type Header struct {
 	Type, ContentType string
 }
 
+var ofKeyID = charset.Of(charset.Lower + charset.Upper + charset.Digits + "-_.")
+
 // ValidKeyID reports whether s may be a `kid`: 1 to 128 characters of
 // [A-Za-z0-9._-], which no reader escapes; "." and ".." are none, because an id
 // may stand in a path.
 func ValidKeyID(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= maxKeyID && s != "." && s != ".."
+	return s != "" && len(s) <= maxKeyID && ofKeyID.HasAll(s) && s != "." && s != ".."
 }
 
 // EncodeHeader is the first segment of a token of ours: the base64url text of

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"embedseal/domain/charset"
 )
 
 // The names of the claims (RFC 7519 section 4). A chart's claim is named by
@@ -50,15 +52,12 @@ type Claims struct {
 // zero value is [DefaultChartClaim].
 type ChartClaim struct{ name string }
 
+var ofClaim = charset.Of(charset.Lower + charset.Upper + charset.Digits + "_-")
+
 // ParseChartClaim refuses a name that another claim has, or that a reader
 // could take for one: 1 to 32 characters of [A-Za-z0-9_-] are allowed.
 func ParseChartClaim(name string) (ChartClaim, error) {
-	ok := name != "" && len(name) <= 32
-	for i := range len(name) {
-		c := name[i]
-		ok = ok && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-')
-	}
-	if !ok {
+	if name == "" || len(name) > 32 || !ofClaim.HasAll(name) {
 		return ChartClaim{}, errors.New("a claim's name has 1 to 32 characters of A-Z, a-z, 0-9, '_' and '-'")
 	}
 	switch name {

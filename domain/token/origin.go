@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
+
+	"embedseal/domain/charset"
 )
 
 // MaxOrigin is the length of the longest text that [ParseOrigin] looks at, in
@@ -234,6 +236,8 @@ func hasPunycode(name string) bool {
 	return strings.HasPrefix(name, "xn--") || strings.Contains(name, ".xn--")
 }
 
+var ofLabel = charset.Of(charset.Lower + charset.Digits + "-")
+
 func checkLabel(label string) (why string) {
 	switch {
 	case label == "":
@@ -243,11 +247,8 @@ func checkLabel(label string) (why string) {
 	case label[0] == '-' || label[len(label)-1] == '-':
 		return "its host has a label that begins or ends with a hyphen"
 	}
-	for i := range len(label) {
-		c := label[i]
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return "its host has a character that is not a letter, a digit, a hyphen or a dot"
-		}
+	if !ofLabel.HasAll(label) {
+		return "its host has a character that is not a letter, a digit, a hyphen or a dot"
 	}
 	return ""
 }

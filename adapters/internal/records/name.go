@@ -1,6 +1,10 @@
 package records
 
-import "strings"
+import (
+	"strings"
+
+	"embedseal/domain/charset"
+)
 
 // Kind is a class of records: 1 to 20 characters of [a-z], and not one of the
 // words that the layout uses itself.
@@ -41,6 +45,12 @@ func (n name) before(other name) int {
 	return strings.Compare(n.id, other.id)
 }
 
+// The bytes of a name that is safe.
+var (
+	ofKind = charset.Of(charset.Lower)
+	ofID   = charset.Of(charset.Lower + charset.Digits + "-")
+)
+
 // safe reports whether a record may have that name: whatever a medium makes of
 // it, nothing escapes, and no two names are one.
 func (n name) safe() bool {
@@ -48,13 +58,6 @@ func (n name) safe() bool {
 	case kindIndex, headerName, rootName:
 		return false
 	}
-	ok := n.kind != "" && len(n.kind) <= maxKind && n.id != "" && len(n.id) <= maxID
-	for i := range len(n.kind) {
-		ok = ok && n.kind[i] >= 'a' && n.kind[i] <= 'z'
-	}
-	for i := range len(n.id) {
-		c := n.id[i]
-		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-')
-	}
-	return ok
+	return n.kind != "" && len(n.kind) <= maxKind && ofKind.HasAll(n.kind) &&
+		n.id != "" && len(n.id) <= maxID && ofID.HasAll(n.id)
 }
