@@ -204,6 +204,9 @@ func (d *DefaultKeys) current(ctx context.Context, g group.ID) (k key.Key, size 
 	if err != nil {
 		return key.Key{}, 0, err
 	}
-	k, err = ring.Sealing("", d.clock.Now())
-	return k, ring.Len(), err
+	s, err := ring.Sealing("", d.clock.Now())
+	if err != nil {
+		return key.Key{}, ring.Len(), err
+	}
+	return *s.Key(), ring.Len(), nil
 }

@@ -86,7 +86,7 @@ func (m *Minter) tryOut(ctx context.Context, caller Caller, request token.Reques
 		return DryRun{Broken: []token.Fault{keyFault(blame(err, request, decision))}}, policy.Decision{}, nil
 	}
 	return DryRun{
-		Allowed: true, Claims: decision.Claims.AppendJSON(nil, m.chart), KeyID: k.ID, Clamped: decision.Clamped,
+		Allowed: true, Claims: decision.Claims.AppendJSON(nil, m.chart), KeyID: k.ID(), Clamped: decision.Clamped,
 	}, decision, nil
 }
 

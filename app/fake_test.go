@@ -190,8 +190,8 @@ type cipher struct {
 	err error
 }
 
-func (c cipher) Seal(ctx context.Context, g group.ID, k key.Key, claims []byte) ([]byte, error) {
-	c.log.note("seal with " + string(k.ID))
+func (c cipher) Seal(ctx context.Context, g group.ID, k *key.Sealer, claims []byte) ([]byte, error) {
+	c.log.note("seal with " + string(k.ID()))
 	if c.err != nil {
 		return nil, c.err
 	}

@@ -38,7 +38,7 @@ func value(text string) key.Secret { return key.Secret{Text: secret.New(text)} }
 // sealed is a token with the canary's key, whatever its claims say.
 func sealed(t *testing.T, claims string) string {
 	t.Helper()
-	text, err := jose.New().Seal(t.Context(), "", newKey("k1"), []byte(claims))
+	text, err := jose.New().Seal(t.Context(), "", key.NewSealer(newKey("k1")), []byte(claims))
 	if err != nil {
 		t.Fatal(err)
 	}

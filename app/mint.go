@@ -68,25 +68,25 @@ func (m *Minter) Mint(ctx context.Context, call Call, caller Caller, d token.Dra
 	}
 	text, err := m.seal(ctx, caller.GroupID(), k, claims)
 	if err != nil {
-		return Minted{}, fmt.Errorf("seal with %s: %w", k.ID, err)
+		return Minted{}, fmt.Errorf("seal with %s: %w", k.ID(), err)
 	}
 
 	event := call.event(caller, audit.ActionMint, audit.Granted)
-	event.Time, event.KeyID = now, string(k.ID)
+	event.Time, event.KeyID = now, string(k.ID())
 	event.Customer, event.Embed, event.Chart = claims.Customer, claims.Embed, claims.Chart
 	event.IssuedAt, event.ExpiresAt = claims.IssuedAt, claims.ExpiresAt
 	event.Fingerprint, event.Rules = token.FingerprintOfSealed(text), rulesOf(decision.Clamped)
 	if err := m.auditor.Record(ctx, event); err != nil {
 		return Minted{}, fmt.Errorf("%w: %w", ErrAudit, err)
 	}
-	return Minted{Text: text, KeyID: k.ID, Claims: claims, Clamped: decision.Clamped}, nil
+	return Minted{Text: text, KeyID: k.ID(), Claims: claims, Clamped: decision.Clamped}, nil
 }
 
 // payloads are buffers that claims are written into before they are sealed.
 var payloads = sync.Pool{New: func() any { return new([]byte) }}
 
 // seal is the token of those claims.
-func (m *Minter) seal(ctx context.Context, g group.ID, k key.Key, claims token.Claims) ([]byte, error) {
+func (m *Minter) seal(ctx context.Context, g group.ID, k *key.Sealer, claims token.Claims) ([]byte, error) {
 	payload := payloads.Get().(*[]byte) //nolint:errcheck // New makes nothing else
 	defer func() {
 		clear(*payload) // it is of one group, and the next may be of another
@@ -98,14 +98,15 @@ func (m *Minter) seal(ctx context.Context, g group.ID, k key.Key, claims token.C
 
 // sealingKey is the key named, or the group's default: made now when the group
 // has none.
-func (m *Minter) sealingKey(ctx context.Context, call Call, caller Caller, id key.ID, now time.Time) (key.Key, error) {
+func (m *Minter) sealingKey(ctx context.Context, call Call, caller Caller, id key.ID, now time.Time) (*key.Sealer, error) {
 	ring, err := readRing(ctx, m.keys, caller.GroupID())
 	if err != nil {
-		return key.Key{}, err
+		return nil, err
 	}
 	k, err := ring.Sealing(id, now)
 	if errors.Is(err, key.ErrNoDefault) {
-		return m.defaults.Ensure(ctx, call, caller)
+		made, err := m.defaults.Ensure(ctx, call, caller)
+		return key.NewSealer(made), err
 	}
 	return k, err
 }

@@ -25,7 +25,7 @@ import (
 // tokens.
 func sealedUnder(t *testing.T, id, claims string) jwe.Compact {
 	t.Helper()
-	text, err := jose.New().Seal(t.Context(), "acme", key.Key{ID: key.ID(id), Custody: key.Material, Secret: value(hostile.Value(id))}, []byte(claims))
+	text, err := jose.New().Seal(t.Context(), "acme", key.NewSealer(key.Key{ID: key.ID(id), Custody: key.Material, Secret: value(hostile.Value(id))}), []byte(claims))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -140,7 +140,7 @@ func TestEveryBitOfATokenCounts(t *testing.T) {
 func TestAVerdictSaysWhatStandsInTheToken(t *testing.T) {
 	c := newCourt(t, jose.New(), app.NothingRevoked{})
 	const exp = 1772370000 // an hour after now
-	text, err := jose.New().Seal(t.Context(), "acme", key.Key{ID: hostile.Active, Custody: key.Material, Secret: value(hostile.Value(hostile.Active))},
+	text, err := jose.New().Seal(t.Context(), "acme", key.NewSealer(key.Key{ID: hostile.Active, Custody: key.Material, Secret: value(hostile.Value(hostile.Active))}),
 		fmt.Appendf(nil, `{"cst":"c","dsh":"d","cht":"x","exp":%d,"iat":%d,"rbc":["core"],"des":true,"iss":"https://a.example/"}`, exp, exp-3600))
 	if err != nil {
 		t.Fatal(err)
@@ -245,7 +245,9 @@ func TestWhatCannotBeFoundOutIsNoVerdict(t *testing.T) {
 // failing is a cipher that answers one error.
 type failing struct{ err error }
 
-func (f failing) Seal(context.Context, group.ID, key.Key, []byte) ([]byte, error) { return nil, f.err }
+func (f failing) Seal(context.Context, group.ID, *key.Sealer, []byte) ([]byte, error) {
+	return nil, f.err
+}
 func (f failing) Open(context.Context, group.ID, key.Key, jwe.Compact) ([]byte, error) {
 	return nil, f.err
 }

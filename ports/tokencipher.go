@@ -15,12 +15,12 @@ import (
 // used, the ring says. It is safe for concurrent use.
 type TokenCipher interface {
 	// Seal encrypts claims, a JSON object, under a fresh random 12-byte IV. The
-	// header is {"alg":"dir","enc":"A256GCM","kid":"<k.ID>"} and nothing else.
+	// header is {"alg":"dir","enc":"A256GCM","kid":"<k.ID()>"} and nothing else.
 	// The text is the caller's to keep, and claims are the caller's again.
 	//
 	// Errors: ErrCustody, ErrUnavailable (and those that wrap it, such as
 	// ErrCustodyUnavailable).
-	Seal(ctx context.Context, g group.ID, k key.Key, claims []byte) ([]byte, error)
+	Seal(ctx context.Context, g group.ID, k *key.Sealer, claims []byte) ([]byte, error)
 
 	// Open returns the claims of a token that was sealed with k: 12- and 16-byte
 	// IVs. It does not compare the token's kid with the key's id: the caller

@@ -75,7 +75,7 @@ func (l *Local) Counts() Counts {
 	defer l.mu.RUnlock()
 	var c Counts
 	for _, e := range l.entries {
-		if e.group != nil {
+		if e.known {
 			c.Groups++
 		}
 	}
@@ -92,7 +92,7 @@ func (l *Local) Keys(now time.Time) []Keys {
 		if e.ring.Len() == 0 {
 			continue
 		}
-		all = append(all, keysOf(id, e.ring, e.group, now))
+		all = append(all, keysOf(id, e.ring, e.view(), now))
 	}
 	return all
 }

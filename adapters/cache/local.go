@@ -39,13 +39,24 @@ type Local struct {
 	entries map[group.ID]*entry
 }
 
-// entry is what is known of one group. It stays when it is invalidated, for the
-// sake of its generation.
+// entry is what is known of one group. It is never changed but replaced, since whoever
+// was shown the group goes on looking at it; and stays, without the group and the ring,
+// when it is invalidated, for the sake of its generation. All of it lies together, as
+// it is read together.
 type entry struct {
 	generation uint64
-	writes     int // that are under way
-	group      *group.Group
+	writes     int      // that are under way
 	ring       key.Ring // the empty one is not kept
+	known      bool     // the group is
+	group      group.Group
+}
+
+// view is the group, if that is known.
+func (e *entry) view() *group.Group {
+	if !e.known {
+		return nil
+	}
+	return &e.group
 }
 
 // NewLocal returns an empty cache over the two stores.
@@ -58,7 +69,7 @@ func (l *Local) Ring(ctx context.Context, g group.ID) (key.Ring, error) {
 	if err := ctx.Err(); err != nil {
 		return key.Ring{}, err
 	}
-	known, generation := l.look(g)
+	known := l.look(g)
 	if known.ring.Len() > 0 {
 		l.counters.hits.Add(1)
 		return known.ring, nil
@@ -66,7 +77,7 @@ func (l *Local) Ring(ctx context.Context, g group.ID) (key.Ring, error) {
 	l.counters.asked.Add(1)
 	r, err := l.keys.Ring(ctx, g)
 	if err == nil && r.Len() > 0 {
-		l.fill(kept(g), generation, func(e *entry) { e.ring = r })
+		l.fill(kept(g), known.generation, func(e *entry) { e.ring = r })
 	}
 	return r, err
 }
@@ -88,23 +99,22 @@ func (l *Local) View(ctx context.Context, id group.ID) (*group.Group, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	known, generation := l.look(id)
-	if known.group != nil {
+	known := l.look(id)
+	if known.known {
 		l.counters.hits.Add(1)
-		return known.group, nil
+		return &known.group, nil
 	}
 	l.counters.asked.Add(1)
 	g, err := l.groups.Group(ctx, id)
 	if err == nil {
-		l.fill(g.ID, generation, func(e *entry) { e.group = &g })
+		l.fill(g.ID, known.generation, func(e *entry) { e.known, e.group = true, g })
 	}
 	return &g, err
 }
 
 // Knows implements ports.Knower.
 func (l *Local) Knows(id group.ID) bool {
-	known, _ := l.look(id)
-	return known.group != nil
+	return l.look(id).known
 }
 
 // Groups implements ports.GroupStore.
@@ -138,22 +148,24 @@ func own(g *group.Group) group.Group {
 	return mine
 }
 
-// look returns what is known, and the generation that a fill must name.
-func (l *Local) look(g group.ID) (entry, uint64) {
+// look returns what is known, with the generation that a fill must name.
+func (l *Local) look(g group.ID) *entry {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	if e := l.entries[g]; e != nil {
-		return *e, e.generation
-	}
-	return entry{}, 0
+	return l.entry(g)
 }
 
+// fill puts what was read into an entry of that generation.
 func (l *Local) fill(g group.ID, generation uint64, put func(*entry)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if e := l.entry(g); e.generation == generation && e.writes == 0 {
-		put(e)
+	e := l.entry(g)
+	if e.generation != generation || e.writes > 0 {
+		return
 	}
+	next := *e
+	put(&next)
+	l.entries[g] = &next
 }
 
 // writing forgets the group for as long as a write takes. The returned func
@@ -162,14 +174,14 @@ func (l *Local) fill(g group.ID, generation uint64, put func(*entry)) {
 func (l *Local) writing(g group.ID) (done func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.entry(kept(g))
-	e.writes++
-	e.group, e.ring = nil, key.Ring{}
+	g = kept(g)
+	e := l.entry(g)
+	l.entries[g] = &entry{generation: e.generation, writes: e.writes + 1}
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		e.writes--
-		e.generation++
+		e := l.entry(g)
+		l.entries[g] = &entry{generation: e.generation + 1, writes: e.writes - 1}
 	}
 }
 
@@ -177,13 +189,14 @@ func (l *Local) writing(g group.ID) (done func()) {
 // request, which would be kept with it.
 func kept(id group.ID) group.ID { return group.ID(strings.Clone(string(id))) }
 
-// entry returns the group's entry, which stays for good, and so does the id. The
-// caller holds mu.
+// nothing is what is known of a group that nobody asked for yet.
+var nothing entry
+
+// entry returns the group's entry, an empty one where there is none. The caller holds
+// mu.
 func (l *Local) entry(g group.ID) *entry {
-	e := l.entries[g]
-	if e == nil {
-		e = &entry{}
-		l.entries[g] = e
+	if e := l.entries[g]; e != nil {
+		return e
 	}
-	return e
+	return &nothing
 }

@@ -145,7 +145,7 @@ func (r *Remote) LastsUntil() time.Time {
 	now := r.rings.clock.Now()
 	rings := r.rings.lastsUntil(func(ring key.Ring) bool {
 		k, err := ring.Sealing("", now)
-		return err == nil && k.Custody == key.Material
+		return err == nil && k.Key().Custody == key.Material
 	})
 	var last time.Time
 	for id, known := range r.known.lastsUntil(func(*group.Group) bool { return true }) {

@@ -47,8 +47,8 @@ func TestTheRingTakesACreatedKeyAsItsDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found, err := ring.Sealing("", time.Now()); err != nil || !found.Secret.Equal(k.Secret) {
-		t.Errorf("got key %s and %v, want the created one", found.ID, err)
+	if found, err := ring.Sealing("", time.Now()); err != nil || !found.Key().Secret.Equal(k.Secret) {
+		t.Errorf("got key %s and %v, want the created one", found.ID(), err)
 	}
 }
 

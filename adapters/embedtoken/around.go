@@ -26,7 +26,7 @@ func (fixed) UpdateRing(context.Context, group.ID, func(key.Ring) (key.Ring, err
 // opener is a ports.TokenCipher that seals nothing.
 type opener struct{}
 
-func (opener) Seal(context.Context, group.ID, key.Key, []byte) ([]byte, error) {
+func (opener) Seal(context.Context, group.ID, *key.Sealer, []byte) ([]byte, error) {
 	return nil, ports.ErrCustody
 }
 

@@ -86,7 +86,7 @@ func tokenOf(t *testing.T, id, claims string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := jose.New().Seal(t.Context(), "any", key.Key{ID: key.ID(id), Custody: key.Material, Secret: s}, []byte(claims))
+	text, err := jose.New().Seal(t.Context(), "any", key.NewSealer(key.Key{ID: key.ID(id), Custody: key.Material, Secret: s}), []byte(claims))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -444,7 +444,7 @@ type hooked struct {
 	n      int
 }
 
-func (h *hooked) Seal(ctx context.Context, g group.ID, k key.Key, claims []byte) ([]byte, error) {
+func (h *hooked) Seal(ctx context.Context, g group.ID, k *key.Sealer, claims []byte) ([]byte, error) {
 	h.n++
 	if err := h.before(ctx, h.n); err != nil {
 		return nil, err

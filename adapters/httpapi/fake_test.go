@@ -165,7 +165,7 @@ func (f faultyCustody) Create(context.Context, group.ID, key.ID) (key.Key, error
 
 type faultyCipher struct{ fail error }
 
-func (f faultyCipher) Seal(context.Context, group.ID, key.Key, []byte) ([]byte, error) {
+func (f faultyCipher) Seal(context.Context, group.ID, *key.Sealer, []byte) ([]byte, error) {
 	return nil, f.fail
 }
 

@@ -82,7 +82,7 @@ func sealed(t *testing.T, kid, claims string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := jose.New().Seal(t.Context(), "", key.Key{ID: key.ID(kid), Custody: key.Material, Secret: value}, []byte(claims))
+	text, err := jose.New().Seal(t.Context(), "", key.NewSealer(key.Key{ID: key.ID(kid), Custody: key.Material, Secret: value}), []byte(claims))
 	if err != nil {
 		t.Fatal(err)
 	}

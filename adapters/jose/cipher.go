@@ -24,8 +24,8 @@ import (
 // Cipher seals and opens with keys of the custody [key.Material]. It implements
 // ports.TokenCipher and is safe for concurrent use.
 //
-// It keeps nothing from one call to the next: expanding an AES key takes a
-// fraction of a microsecond, and so no copy of a destroyed key outlives it here.
+// It keeps nothing itself from one call to the next. What it makes of the value of a
+// default key, the expanded AES key, stays with the key.Sealer, and goes with the value.
 type Cipher struct{ scratch sync.Pool }
 
 // New returns a cipher.
@@ -34,14 +34,14 @@ func New() *Cipher {
 }
 
 // Seal implements ports.TokenCipher.
-func (c *Cipher) Seal(_ context.Context, _ group.ID, k key.Key, claims []byte) ([]byte, error) {
-	aead, err := gcm.New(k, gcm.IVSize)
+func (c *Cipher) Seal(_ context.Context, _ group.ID, k *key.Sealer, claims []byte) ([]byte, error) {
+	aead, err := gcm.ForSealing(k)
 	if err != nil {
-		return nil, fmt.Errorf("jose: seal with key %s: %w", k.ID, err)
+		return nil, fmt.Errorf("jose: seal with key %s: %w", k.ID(), err)
 	}
-	header, err := jwe.EncodeHeader(string(k.ID))
+	header, err := k.Header()
 	if err != nil {
-		return nil, fmt.Errorf("jose: seal with key %.20q: %w: its id is not a kid", k.ID, ports.ErrCustody)
+		return nil, fmt.Errorf("jose: seal with key %.20q: %w: its id is not a kid", k.ID(), ports.ErrCustody)
 	}
 	// One buffer for header (the associated data), IV, ciphertext and tag: all of it
 	// ends up in the token, so that nothing secret stays in it for the next.

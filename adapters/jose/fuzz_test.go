@@ -116,7 +116,7 @@ func FuzzSeal(f *testing.F) {
 		k := porttest.MaterialKey(key.ID(kid), value)
 		_, badID := key.ParseID(kid)
 		_, badValue := key.ParseSecret(value)
-		text, err := jose.New().Seal(t.Context(), "acme", k, claims)
+		text, err := jose.New().Seal(t.Context(), "acme", key.NewSealer(k), claims)
 		if err != nil {
 			if badID == nil && badValue == nil {
 				t.Fatalf("does not seal: %v", err)

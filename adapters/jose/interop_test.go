@@ -10,6 +10,7 @@ import (
 
 	"embedseal/adapters/jose"
 	"embedseal/domain/jwe"
+	"embedseal/domain/key"
 	"embedseal/ports/porttest"
 )
 
@@ -44,7 +45,7 @@ func TestPeersOpenWhatWeSeal(t *testing.T) {
 			var jobs []job
 			var want []string
 			for _, claims := range claimShapes() {
-				text, err := jose.New().Seal(t.Context(), "acme", k, []byte(claims))
+				text, err := jose.New().Seal(t.Context(), "acme", key.NewSealer(k), []byte(claims))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -62,7 +63,7 @@ func TestPeersOpenWhatWeSeal(t *testing.T) {
 
 func TestPeersRefuseATokenOfAnotherKey(t *testing.T) {
 	other := porttest.MaterialKey("aa111111-1a11-111a-aa11-1aaaa11a1a11", "another-value-of-32-characters-x")
-	text, err := jose.New().Seal(t.Context(), "acme", other, []byte(`{"cst":"c"}`))
+	text, err := jose.New().Seal(t.Context(), "acme", key.NewSealer(other), []byte(`{"cst":"c"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +141,7 @@ func TestJWXAndWeOpenOneAnother(t *testing.T) {
 	withKey := jwxjwe.WithKey(jwa.DIRECT(), []byte(porttest.VectorSecret))
 	for name, claims := range claimShapes() {
 		t.Run(name, func(t *testing.T) {
-			ours, err := jose.New().Seal(t.Context(), "acme", k, []byte(claims))
+			ours, err := jose.New().Seal(t.Context(), "acme", key.NewSealer(k), []byte(claims))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -186,7 +186,7 @@ func TestAKeyIsFoundWhereItsRingSaysAfterThePrefixWasChanged(t *testing.T) {
 		for _, ref := range []string{"", "x", "svc.acme.k2:1", "svc.globex.k1:1", "svc.acme.k1:0", "svc.acme.k1:x", "a/b.acme.k1:1", ".acme.k1:1"} {
 			stray := k
 			stray.Ref = ref
-			if _, err := vault.NewCipher(b).Seal(t.Context(), "acme", stray, []byte(transitClaims)); !errors.Is(err, ports.ErrCustody) {
+			if _, err := vault.NewCipher(b).Seal(t.Context(), "acme", key.NewSealer(stray), []byte(transitClaims)); !errors.Is(err, ports.ErrCustody) {
 				t.Errorf("%q: got %v", ref, err)
 			}
 		}

@@ -59,16 +59,16 @@ type openRequest struct {
 
 // Seal implements ports.TokenCipher. What Transit answers is IV, ciphertext and
 // tag: with the encoded header as associated data, that is a compact JWE.
-func (c *Cipher) Seal(ctx context.Context, g group.ID, k key.Key, claims []byte) ([]byte, error) {
-	what := "seal with key " + shownID(k.ID)
+func (c *Cipher) Seal(ctx context.Context, g group.ID, k *key.Sealer, claims []byte) ([]byte, error) {
+	what := "seal with key " + shownID(k.ID())
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	name, version, err := c.b.keyName(g, k)
+	name, version, err := c.b.keyName(g, *k.Key())
 	if err != nil {
 		return nil, fmt.Errorf("vault: %s: %w", what, err)
 	}
-	header, err := jwe.EncodeHeader(string(k.ID))
+	header, err := k.Header()
 	if err != nil {
 		return nil, fmt.Errorf("vault: %s: %w: its id is not a kid", what, ports.ErrCustody)
 	}

@@ -76,7 +76,7 @@ func BenchmarkTransitSeal(b *testing.B) {
 
 func sealLoop(b *testing.B, cipher *vault.Cipher, k key.Key) func() {
 	return func() {
-		if _, err := cipher.Seal(b.Context(), "acme", k, []byte(transitClaims)); err != nil {
+		if _, err := cipher.Seal(b.Context(), "acme", key.NewSealer(k), []byte(transitClaims)); err != nil {
 			b.Error(err)
 		}
 	}

@@ -75,7 +75,7 @@ func mustCreate(t *testing.T, c *vault.Custody, g group.ID, id key.ID) key.Key {
 
 func mustSeal(t *testing.T, c *vault.Cipher, k key.Key) jwe.Compact {
 	t.Helper()
-	text, err := c.Seal(t.Context(), "acme", k, []byte(transitClaims))
+	text, err := c.Seal(t.Context(), "acme", key.NewSealer(k), []byte(transitClaims))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestAnyJOSELibraryWithTheExportedKeyOpensAToken(t *testing.T) {
 			t.Errorf("jose opened %q, %v", got, err)
 		}
 		// And the other way: what is sealed with the exported key opens here.
-		text, err := jose.New().Seal(t.Context(), "acme", inHand, []byte(transitClaims))
+		text, err := jose.New().Seal(t.Context(), "acme", key.NewSealer(inHand), []byte(transitClaims))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +170,7 @@ func TestAKeyThatTransitLostIsRefusedAndNotMadeAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 		// k is a copy that has not heard of it.
-		text, err := cipher.Seal(t.Context(), "acme", k, []byte(transitClaims))
+		text, err := cipher.Seal(t.Context(), "acme", key.NewSealer(k), []byte(transitClaims))
 		if !errors.Is(err, ports.ErrCustody) || errors.Is(err, ports.ErrUnavailable) || text != nil {
 			t.Errorf("sealed %q, %v, want %v", text, err, ports.ErrCustody)
 		}
@@ -188,7 +188,7 @@ func TestATokenThatMayDoEverythingMakesNoMissingKeyEither(t *testing.T) {
 	s := realSite(t)
 	cfg := s.tokenConfig()
 	cipher := vault.NewCipher(mustOpen(t, cfg))
-	if _, err := cipher.Seal(t.Context(), "acme", transitKey(cfg.Prefix, "k1"), []byte(transitClaims)); !errors.Is(err, ports.ErrCustody) {
+	if _, err := cipher.Seal(t.Context(), "acme", key.NewSealer(transitKey(cfg.Prefix, "k1")), []byte(transitClaims)); !errors.Is(err, ports.ErrCustody) {
 		t.Errorf("got %v, want %v", err, ports.ErrCustody)
 	}
 	if r := s.ask(t, s.token, http.MethodGet, "transit/keys/"+cfg.Prefix+".acme.k1", ""); r.status != http.StatusNotFound {
@@ -216,7 +216,7 @@ func TestAnotherKeyOfThatNameIsNotUsed(t *testing.T) {
 		if id == "other-type" {
 			continue // ChaCha20-Poly1305 looks alike to whoever seals; Create never made one
 		}
-		if _, err := cipher.Seal(t.Context(), "acme", transitKey(cfg.Prefix, key.ID(id)), []byte(transitClaims)); !errors.Is(err, ports.ErrCustody) {
+		if _, err := cipher.Seal(t.Context(), "acme", key.NewSealer(transitKey(cfg.Prefix, key.ID(id))), []byte(transitClaims)); !errors.Is(err, ports.ErrCustody) {
 			t.Errorf("%s: sealed: %v", id, err)
 		}
 	}
@@ -247,7 +247,7 @@ func TestWhatCannotBeInTransitIsRefusedWithoutACall(t *testing.T) {
 			b := mustOpen(t, tt.cfg)
 			cipher, custody := vault.NewCipher(b), vault.NewCustody(b)
 			before := fake.Requests()
-			_, sealErr := cipher.Seal(t.Context(), tt.group, transitKey(tt.cfg.Prefix, tt.id), []byte(transitClaims))
+			_, sealErr := cipher.Seal(t.Context(), tt.group, key.NewSealer(transitKey(tt.cfg.Prefix, tt.id)), []byte(transitClaims))
 			_, createErr := custody.Create(t.Context(), tt.group, tt.id)
 			for _, err := range []error{sealErr, createErr, custody.Destroy(t.Context(), tt.group, transitKey(tt.cfg.Prefix, tt.id))} {
 				if !errors.Is(err, ports.ErrCustody) {
@@ -308,7 +308,7 @@ func TestWhateverKeepsTransitAwayIsCustodyUnavailable(t *testing.T) {
 			}
 			return nil
 		})
-		text, sealErr := cipher.Seal(t.Context(), "acme", k, []byte(transitClaims))
+		text, sealErr := cipher.Seal(t.Context(), "acme", key.NewSealer(k), []byte(transitClaims))
 		claims, openErr := cipher.Open(t.Context(), "acme", k, token)
 		for _, err := range []error{sealErr, openErr} {
 			if !errors.Is(err, ports.ErrCustodyUnavailable) || !errors.Is(err, ports.ErrUnavailable) || errors.Is(err, ports.ErrBadTag) {
@@ -344,7 +344,7 @@ func TestWhoeverStopsWaitingForASealIsToldSo(t *testing.T) {
 	cipher, _, _ := fakeSite(vaultfake.Start(t)).transit(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := cipher.Seal(ctx, "acme", transitKey("svc", "k1"), []byte(transitClaims)); err != context.Canceled { //nolint:errorlint // as it is
+	if _, err := cipher.Seal(ctx, "acme", key.NewSealer(transitKey("svc", "k1")), []byte(transitClaims)); err != context.Canceled { //nolint:errorlint // as it is
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }

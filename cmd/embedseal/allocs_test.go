@@ -16,8 +16,8 @@ func TestAMintTakesFewAllocations(t *testing.T) {
 		do   func()
 		most float64
 	}{
-		{"from the API token's text to the recorded token", run.minting(t), 7},
-		{"through the whole handler", run.asking(t), 20},
+		{"from the API token's text to the recorded token", run.minting(t), 3},
+		{"through the whole handler", run.asking(t), 16},
 	} {
 		got := testing.AllocsPerRun(300, tt.do)
 		t.Logf("%s: %v allocations", tt.what, got)

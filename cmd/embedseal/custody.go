@@ -12,19 +12,19 @@ import (
 // ciphers hands each key to the cipher of its custody.
 type ciphers struct{ material, transit ports.TokenCipher }
 
-func (c ciphers) of(k key.Key) ports.TokenCipher {
+func (c ciphers) of(k *key.Key) ports.TokenCipher {
 	if k.Custody == key.VaultTransit {
 		return c.transit
 	}
 	return c.material
 }
 
-func (c ciphers) Seal(ctx context.Context, g group.ID, k key.Key, claims []byte) ([]byte, error) {
-	return c.of(k).Seal(ctx, g, k, claims)
+func (c ciphers) Seal(ctx context.Context, g group.ID, k *key.Sealer, claims []byte) ([]byte, error) {
+	return c.of(k.Key()).Seal(ctx, g, k, claims)
 }
 
 func (c ciphers) Open(ctx context.Context, g group.ID, k key.Key, token jwe.Compact) ([]byte, error) {
-	return c.of(k).Open(ctx, g, k, token)
+	return c.of(&k).Open(ctx, g, k, token)
 }
 
 // custodies makes new keys in the configured custody, and destroys each in its

@@ -38,7 +38,7 @@ func seal(t *testing.T, plaintext string) string {
 		t.Fatal(err)
 	}
 	k := key.Key{ID: vectorKid, State: key.Active, Custody: key.Material, Secret: secret}
-	text, err := jose.New().Seal(t.Context(), firstGroup, k, []byte(plaintext))
+	text, err := jose.New().Seal(t.Context(), firstGroup, key.NewSealer(k), []byte(plaintext))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,14 +49,14 @@ func (p parts) duration() Duration {
 	only, units := years, 0
 	for u, n := range p.count {
 		if n != 0 {
-			only, units = unit(u), units+1 //nolint:gosec // there are seven units
+			only, units = unit(u), units+1
 		}
 	}
 	switch {
 	case p == parts{}:
 		return Duration{}
 	case units == 1 && p.part == 0:
-		return Duration{one: uint64(p.count[only])<<unitBits | uint64(only) + 1} //nolint:gosec // no count is negative
+		return Duration{one: uint64(p.count[only])<<unitBits | uint64(only) + 1}
 	}
 	return Duration{many: unique.Make(p)}
 }
@@ -66,7 +66,7 @@ func (d Duration) parts() parts {
 	var p parts
 	switch {
 	case d.one != 0:
-		p.count[d.one&(1<<unitBits-1)-1] = int64(d.one >> unitBits) //nolint:gosec // at most maxCount
+		p.count[d.one&(1<<unitBits-1)-1] = int64(d.one >> unitBits)
 	case d.many != unique.Handle[parts]{}:
 		p = d.many.Value()
 	}

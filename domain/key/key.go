@@ -83,7 +83,8 @@ func ParseCustody(name string) (Custody, error) {
 	return CustodyUnknown, fmt.Errorf("%w: unknown custody %.20q", ErrInvalid, name)
 }
 
-// Key is one embed secret of a group.
+// Key is one embed secret of a group. What sealing reads of it stands first, and near
+// together.
 type Key struct {
 	ID      ID
 	State   State
@@ -91,6 +92,10 @@ type Key struct {
 	// Secret is the value, for the custody [Material] and until the key is
 	// destroyed; otherwise zero.
 	Secret Secret
+	// RetiresAt is when an active key becomes retiring without anybody's doing: the
+	// end of its overlap. Of a key that is retiring already, when that began. Zero:
+	// never, or not known.
+	RetiresAt time.Time
 	// Ref is what the key's custody finds the material by: for [VaultTransit] the
 	// name of the Transit key, a colon, and its version. Empty for [Material].
 	Ref string
@@ -99,10 +104,6 @@ type Key struct {
 	// Label and Note are the operator's words, as [label.CheckName] and
 	// [label.CheckNote] allow them.
 	Label, Note string
-	// RetiresAt is when an active key becomes retiring without anybody's doing: the
-	// end of its overlap. Of a key that is retiring already, when that began. Zero:
-	// never, or not known.
-	RetiresAt time.Time
 	// SafeToDestroyAt is when the last token that the key had sealed is over, as it
 	// was reckoned when the key was taken out of use. Zero: it was not. See
 	// [Key.SafeAt].

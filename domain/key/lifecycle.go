@@ -53,12 +53,7 @@ func (r Ring) SetDefault(id ID, now time.Time) (Ring, error) {
 	case !k.CanSeal(now):
 		return Ring{}, errState(k, now, "the default must be "+Active.String())
 	}
-	next, err := r.replaced(id, func(k *Key) { k.RetiresAt, k.SafeToDestroyAt = time.Time{}, time.Time{} })
-	if err != nil {
-		return Ring{}, err
-	}
-	next.defaultAt = r.place(id)
-	return next, nil
+	return r.replacedUnder(r.place(id), id, func(k *Key) { k.RetiresAt, k.SafeToDestroyAt = time.Time{}, time.Time{} })
 }
 
 // Retire ends the sealing of an active key now. Errors: [ErrUnknown],
@@ -131,14 +126,11 @@ func (r Ring) Gone(id ID) (Ring, error) {
 	if _, found := r.Find(id); !found {
 		return Ring{}, ErrUnknown
 	}
-	next, err := r.replaced(id, func(k *Key) { k.State, k.Secret = Destroyed, Secret{} })
-	if err != nil {
-		return Ring{}, err
-	}
+	defaultAt := r.defaultAt
 	if r.DefaultID() == id {
-		next.defaultAt = 0
+		defaultAt = 0
 	}
-	return next, nil
+	return r.replacedUnder(defaultAt, id, func(k *Key) { k.State, k.Secret = Destroyed, Secret{} })
 }
 
 // Relabel changes the operator's words, of a tombstone too. Errors:
@@ -166,6 +158,11 @@ func (r Ring) change(id ID, now time.Time, rule string, from []State, step func(
 
 // replaced is the ring with one key changed. The error wraps [ErrInvalid].
 func (r Ring) replaced(id ID, step func(*Key)) (Ring, error) {
+	return r.replacedUnder(r.defaultAt, id, step)
+}
+
+// replacedUnder is replaced with the default at that place.
+func (r Ring) replacedUnder(defaultAt int, id ID, step func(*Key)) (Ring, error) {
 	keys := slices.Clone(r.keys)
 	for i := range keys {
 		if keys[i].ID != id {
@@ -176,7 +173,7 @@ func (r Ring) replaced(id ID, step func(*Key)) (Ring, error) {
 			return Ring{}, err
 		}
 	}
-	return Ring{keys: keys, defaultAt: r.defaultAt}, nil
+	return ringOf(keys, defaultAt), nil
 }
 
 func errState(k Key, now time.Time, rule string) error {

@@ -62,8 +62,8 @@ func TestARotationReplacesTheDefaultAndLetsItGoSlowly(t *testing.T) {
 		t.Errorf("the old key is %+v, the new one %+v", old, made)
 	}
 	for ask, want := range map[key.ID]key.ID{"": "b", "a": "a", "b": "b"} {
-		if k, err := next.Sealing(ask, noon()); k.ID != want || err != nil {
-			t.Errorf("asked for %q during the overlap: %q and %v", ask, k.ID, err)
+		if k, err := next.Sealing(ask, noon()); k.ID() != want || err != nil {
+			t.Errorf("asked for %q during the overlap: %q and %v", ask, k.ID(), err)
 		}
 	}
 	if _, err := next.Sealing("a", retires); !errors.Is(err, key.ErrNotActive) {
@@ -191,8 +191,8 @@ func TestADefaultDoesNotRetire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k, err := r.Sealing("", noon().Add(1000*day)); k.ID != "overlapped" || err != nil {
-		t.Errorf("a thousand days later: %q and %v", k.ID, err)
+	if k, err := r.Sealing("", noon().Add(1000*day)); k.ID() != "overlapped" || err != nil {
+		t.Errorf("a thousand days later: %q and %v", k.ID(), err)
 	}
 	if k, _ := r.Find("overlapped"); !k.RetiresAt.IsZero() || !k.SafeToDestroyAt.IsZero() {
 		t.Errorf("it is still on its way out: %+v", k)
@@ -372,7 +372,7 @@ func TestNoSequenceOfStepsLosesAKeyOrTheDefault(t *testing.T) {
 			}
 			if rapid.Bool().Draw(rt, "mint first") {
 				if k, err := ring.Sealing(rapid.SampledFrom(append(made, "")).Draw(rt, "named"), now); err == nil {
-					sealed[k.ID] = now.Add(horizon)
+					sealed[k.ID()] = now.Add(horizon)
 				}
 			}
 			var next key.Ring

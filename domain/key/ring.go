@@ -39,6 +39,16 @@ type Ring struct {
 	// defaultAt is the place of the default key, counted from one, so that nobody has
 	// to look for it: it may be the last of many. Zero is none.
 	defaultAt int
+	sealer    *Sealer // of the default key; nil where there is none
+}
+
+// ringOf is the ring of those keys, which are its own, with the default at that place.
+func ringOf(keys []Key, defaultAt int) Ring {
+	r := Ring{keys: keys, defaultAt: defaultAt}
+	if defaultAt != 0 {
+		r.sealer = NewSealer(keys[defaultAt-1])
+	}
+	return r
 }
 
 // NewRing puts keys together again, as a store does on reading. defaultID may
@@ -62,7 +72,7 @@ func NewRing(keys []Key, defaultID ID) (Ring, error) {
 	if at == 0 && defaultID != "" {
 		return Ring{}, fmt.Errorf("%w: the default key %s is not in the ring", ErrInvalid, defaultID)
 	}
-	return Ring{keys: slices.Clone(keys), defaultAt: at}, nil
+	return ringOf(slices.Clone(keys), at), nil
 }
 
 // Len says how many keys the ring holds.
@@ -115,19 +125,22 @@ func (r Ring) Made(mark replay.Mark) (Key, bool, error) {
 // Sealing returns the key to seal a new token with at now: the one named, or the
 // default when id is empty. The error is [ErrUnknown], [ErrNoDefault] or
 // [ErrNotActive].
-func (r Ring) Sealing(id ID, now time.Time) (Key, error) {
+func (r Ring) Sealing(id ID, now time.Time) (*Sealer, error) {
 	place, missing := r.defaultAt, ErrNoDefault
 	if id != "" {
 		place, missing = r.place(id), ErrUnknown
 	}
-	k, found := r.at(place)
+	s := r.sealer
 	switch {
-	case !found:
-		return Key{}, missing
-	case !k.CanSeal(now):
-		return Key{}, ErrNotActive
+	case place == 0:
+		return nil, missing
+	case place != r.defaultAt:
+		s = NewSealer(r.keys[place-1])
 	}
-	return k, nil
+	if !s.key.CanSeal(now) {
+		return nil, ErrNotActive
+	}
+	return s, nil
 }
 
 // With returns a ring that also holds k, as its last. The error wraps
@@ -156,8 +169,7 @@ func (r Ring) WithDefault(k Key) (Ring, error) {
 	if err != nil {
 		return Ring{}, err
 	}
-	next.defaultAt = len(next.keys)
-	return next, nil
+	return ringOf(next.keys, len(next.keys)), nil
 }
 
 func errTwice(id ID) error { return fmt.Errorf("%w: %s is in the ring already", ErrTaken, id) }

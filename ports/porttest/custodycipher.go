@@ -84,7 +84,7 @@ func custodyOpensWhatItSealed(t *testing.T, p pair) {
 }
 
 func custodyWritesTheHeader(t *testing.T, p pair) {
-	text, err := p.Seal(t.Context(), cipherGroup, p.create(t, cipherGroup, "k.1_A-z"), []byte(cipherClaims))
+	text, err := p.Seal(t.Context(), cipherGroup, key.NewSealer(p.create(t, cipherGroup, "k.1_A-z")), []byte(cipherClaims))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func custodyKeepsKeysApart(t *testing.T, p pair) {
 	keys, tokens := make([]key.Key, len(places)), make([]jwe.Compact, len(places))
 	for i, at := range places {
 		keys[i] = p.create(t, at.group, at.id)
-		text, err := p.Seal(t.Context(), at.group, keys[i], []byte(cipherClaims))
+		text, err := p.Seal(t.Context(), at.group, key.NewSealer(keys[i]), []byte(cipherClaims))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +183,7 @@ func custodyRefusesAnother(t *testing.T, p pair) {
 		"another": other, "the zero key": {}, "a destroyed key": destroyed, "an id that is none": badID,
 	} {
 		t.Run(name, func(t *testing.T) {
-			text, err := p.Seal(t.Context(), cipherGroup, stray, []byte(cipherClaims))
+			text, err := p.Seal(t.Context(), cipherGroup, key.NewSealer(stray), []byte(cipherClaims))
 			wantRefused(t, text, err, ports.ErrCustody)
 			if name == "an id that is none" {
 				return // one with the key in hand opens without looking at the id
@@ -235,7 +235,7 @@ func custodyDestroys(t *testing.T, p pair) {
 		}
 	}
 	gone := key.Key{ID: k.ID, State: key.Destroyed, Custody: k.Custody}
-	text, err := p.Seal(t.Context(), cipherGroup, gone, []byte(cipherClaims))
+	text, err := p.Seal(t.Context(), cipherGroup, key.NewSealer(gone), []byte(cipherClaims))
 	wantRefused(t, text, err, ports.ErrCustody)
 	claims, err := p.Open(t.Context(), cipherGroup, gone, token)
 	wantRefused(t, claims, err, ports.ErrCustody)
@@ -262,7 +262,7 @@ func custodyDestroysNothing(t *testing.T, p pair) {
 
 func custodySharesNothing(t *testing.T, p pair) {
 	k, claims := p.create(t, cipherGroup, "k1"), []byte(cipherClaims)
-	text, err := p.Seal(t.Context(), cipherGroup, k, claims)
+	text, err := p.Seal(t.Context(), cipherGroup, key.NewSealer(k), claims)
 	if err != nil || string(claims) != cipherClaims {
 		t.Fatalf("sealing left the claims %q, %v", claims, err)
 	}

@@ -96,7 +96,7 @@ func cipherOpensWhatItSealed(t *testing.T, c ports.TokenCipher) {
 }
 
 func cipherWritesTheHeader(t *testing.T, c ports.TokenCipher) {
-	text, err := c.Seal(t.Context(), cipherGroup, cipherKey(), []byte(cipherClaims))
+	text, err := c.Seal(t.Context(), cipherGroup, key.NewSealer(cipherKey()), []byte(cipherClaims))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func cipherRefusesAnotherCustody(t *testing.T, c ports.TokenCipher) {
 		"an id that is none":        MaterialKey(`k"1`, VectorSecret),
 	} {
 		t.Run(name, func(t *testing.T) {
-			text, err := c.Seal(t.Context(), cipherGroup, k, []byte(cipherClaims))
+			text, err := c.Seal(t.Context(), cipherGroup, key.NewSealer(k), []byte(cipherClaims))
 			wantRefused(t, text, err, ports.ErrCustody)
 			if name == "an id that is none" {
 				return // opening does not look at the id
@@ -213,7 +213,7 @@ func cipherFollowsTheValue(t *testing.T, c ports.TokenCipher) {
 
 func cipherSharesNothing(t *testing.T, c ports.TokenCipher) {
 	claims := []byte(cipherClaims)
-	text, err := c.Seal(t.Context(), cipherGroup, cipherKey(), claims)
+	text, err := c.Seal(t.Context(), cipherGroup, key.NewSealer(cipherKey()), claims)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,6 +236,7 @@ func cipherSharesNothing(t *testing.T, c ports.TokenCipher) {
 
 func cipherIsConcurrent(t *testing.T, c ports.TokenCipher) {
 	const callers, rounds = 8, 50
+	shared := key.NewSealer(cipherKey()) // as that of a default key is
 	var wg sync.WaitGroup
 	for i := range callers {
 		wg.Go(func() {
@@ -247,6 +248,10 @@ func cipherIsConcurrent(t *testing.T, c ports.TokenCipher) {
 					t.Errorf("caller %d, round %d: %v", i, round, err)
 					return
 				}
+				if err := sealAndOpen(t.Context(), c, shared, claims); err != nil {
+					t.Errorf("caller %d, round %d, with a key that all share: %v", i, round, err)
+					return
+				}
 			}
 		})
 	}
@@ -254,7 +259,11 @@ func cipherIsConcurrent(t *testing.T, c ports.TokenCipher) {
 }
 
 func roundTrip(ctx context.Context, c ports.TokenCipher, k key.Key, claims string) error {
-	text, err := c.Seal(ctx, cipherGroup, k, []byte(claims))
+	return sealAndOpen(ctx, c, key.NewSealer(k), claims)
+}
+
+func sealAndOpen(ctx context.Context, c ports.TokenCipher, s *key.Sealer, claims string) error {
+	text, err := c.Seal(ctx, cipherGroup, s, []byte(claims))
 	if err != nil {
 		return err
 	}
@@ -262,7 +271,7 @@ func roundTrip(ctx context.Context, c ports.TokenCipher, k key.Key, claims strin
 	if err != nil {
 		return err
 	}
-	got, err := c.Open(ctx, cipherGroup, k, token)
+	got, err := c.Open(ctx, cipherGroup, *s.Key(), token)
 	if err == nil && string(got) != claims {
 		return fmt.Errorf("opened to %q", got)
 	}
@@ -272,7 +281,7 @@ func roundTrip(ctx context.Context, c ports.TokenCipher, k key.Key, claims strin
 // sealed is a token of c that has passed the gate.
 func sealed(t *testing.T, c ports.TokenCipher, k key.Key, claims string) jwe.Compact {
 	t.Helper()
-	text, err := c.Seal(t.Context(), cipherGroup, k, []byte(claims))
+	text, err := c.Seal(t.Context(), cipherGroup, key.NewSealer(k), []byte(claims))
 	if err != nil {
 		t.Fatalf("seal: %v", err)
 	}
