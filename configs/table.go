@@ -127,7 +127,7 @@ func httpKeys() []Key {
 		row("http.shutdown_timeout", "15s", timeout, func(c *Config) *time.Duration { return &c.HTTP.ShutdownTimeout },
 			"How long requests in flight may take to end after SIGTERM."),
 		row("http.max_wait", "10ms", within(0, time.Minute), func(c *Config) *time.Duration { return &c.HTTP.MaxWait },
-			"How long requests may wait unread: where it is longer for many, more is asked than this server can answer, and until that is over those that waited more than a tenth of it get 503 overloaded. 0 refuses none. Linux only."),
+			"How long requests may wait unread: where it is longer for many, more is asked than this server can answer, and until that is over those that waited more than a twentieth of it get 503 overloaded. 0 refuses none. Linux only."),
 	}
 }
 

@@ -18,11 +18,14 @@ type turn struct {
 	PerSecond float64 `json:"accepted_per_s"`
 	P50, P99  float64 `json:",omitempty"` // microseconds
 	P999, Max float64 `json:",omitempty"`
-	CPU       float64 `json:"server_cpu_us_per_request"`
-	Refused   int64   `json:"refused"`
-	Failed    int64   `json:"failed"`
-	Unsent    int64   `json:"unsent"`
-	Error     string  `json:"error,omitempty"`
+	// ServedP50 and ServedP99 are from when the generator came to a request, which LateP99
+	// says was so much after it was due.
+	ServedP50, ServedP99, LateP99 float64 `json:",omitempty"`
+	CPU                           float64 `json:"server_cpu_us_per_request"`
+	Refused                       int64   `json:"refused"`
+	Failed                        int64   `json:"failed"`
+	Unsent                        int64   `json:"unsent"`
+	Error                         string  `json:"error,omitempty"`
 }
 
 // ask measures one side once.
@@ -40,9 +43,11 @@ func (b *bench) ask(ctx context.Context, p *peer, cfg httpload.Config) (turn, ht
 		return turn{}, r, ctx.Err()
 	}
 	micro := func(share float64) float64 { return float64(r.AcceptedIn.At(share)) / 1e3 }
+	served := func(share float64) float64 { return float64(r.ServedIn.At(share)) / 1e3 }
 	t := turn{
 		Side: p.name, Loop: "closed", Offered: cfg.Rate, PerSecond: r.PerSecond(),
 		P50: micro(.5), P99: micro(.99), P999: micro(.999), Max: float64(r.AcceptedIn.Longest()) / 1e3,
+		ServedP50: served(.5), ServedP99: served(.99), LateP99: float64(r.Late.At(.99)) / 1e3,
 		Refused: r.Refused, Failed: r.Failed, Unsent: r.Unsent,
 	}
 	if answered := r.Accepted + r.Refused; answered > 0 {

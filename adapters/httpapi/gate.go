@@ -23,15 +23,21 @@ const (
 
 	// In overload a request is served if it has waited no longer than 1/gateShort of
 	// what is too long.
-	gateShort = 10
-	// It is over when nobody asked for gateIdle, or after a window in which fewer than one
-	// in gateFew were refused. After one in which none was served, because refusing alone
+	gateShort = 20
+	// It is over when nobody asked for gateIdle and the next gateSure were all in time,
+	// since others may lie unread before the first; or after a window in which fewer than
+	// one in gateFew were refused. After one in which none was served, because refusing alone
 	// takes up the processor, one in gateSpare is served in the next, so that something is
 	// done: in every other window, then.
 	gateIdle   = 10 * time.Millisecond
+	gateSure   = 16
 	gateWindow = 100 * time.Millisecond
 	gateFew    = 8
 	gateSpare  = 64
+	// For gateWary after its end the next begins with gateScore late requests: a pause of
+	// the process looks like the end of an overload, and what is served before the next is
+	// seen is served late.
+	gateWary = time.Second
 )
 
 // gate refuses requests while more is asked than can be answered, so that those it
@@ -60,6 +66,9 @@ type gate struct {
 	// them were refused. starved says that none was served in the last one.
 	window, seen, shed atomic.Int64
 	starved            atomic.Bool
+	// sure is how many in a row were in time since nobody asked for a while, and ended is
+	// when the last overload did.
+	sure, ended atomic.Int64
 
 	allowed, refused atomic.Uint64
 }
@@ -111,13 +120,15 @@ func (g *gate) standing(now int64, wait time.Duration) bool {
 		g.since.Store(now)
 		g.least.Store(int64(wait))
 	}
-	if score < gateScore || now-g.since.Load() < int64(gateStanding) {
+	wary := now >= g.ended.Load() && now-g.ended.Load() < int64(gateWary)
+	if score < gateScore || !wary && now-g.since.Load() < int64(gateStanding) {
 		return false
 	}
 	g.score.Store(0)
 	g.seen.Store(0)
 	g.shed.Store(0)
 	g.starved.Store(false)
+	g.sure.Store(0)
 	g.last.Store(now)
 	g.window.Store(now + int64(gateWindow))
 	g.shedding.Store(true)
@@ -130,8 +141,8 @@ func (g *gate) chooses(now int64, wait time.Duration) bool {
 	if now > last {
 		g.last.Store(now)
 	}
-	if short && now-int64(wait)-last > int64(gateIdle) { // it came when all others had an answer
-		g.shedding.Store(false)
+	if g.calm(short, now-int64(wait)-last) {
+		g.end(now)
 		return true
 	}
 	g.turn(now)
@@ -145,6 +156,16 @@ func (g *gate) chooses(now int64, wait time.Duration) bool {
 	return true
 }
 
+// calm counts a request that came so long after the last was looked at, and says whether
+// the overload is over.
+func (g *gate) calm(short bool, after int64) bool {
+	if !short {
+		g.sure.Store(0)
+		return false
+	}
+	return (after > int64(gateIdle) || g.sure.Load() > 0) && g.sure.Add(1) >= gateSure
+}
+
 // turn ends the window when it is time, and the overload with it when it is over.
 func (g *gate) turn(now int64) {
 	end := g.window.Load()
@@ -154,8 +175,13 @@ func (g *gate) turn(now int64) {
 	seen, shed := g.seen.Swap(0), g.shed.Swap(0)
 	g.starved.Store(shed == seen)
 	if shed*gateFew < seen {
-		g.shedding.Store(false)
+		g.end(now)
 	}
+}
+
+func (g *gate) end(now int64) {
+	g.ended.Store(now)
+	g.shedding.Store(false)
 }
 
 // ahead says that a time is still to come. One that is further away than any is ever

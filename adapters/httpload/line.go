@@ -13,7 +13,7 @@ const backlog = 1 << 16
 // are never both. Each takes turns.
 type line struct {
 	mu     sync.Mutex
-	due    queue[time.Duration]
+	due    queue[moment]
 	free   queue[*worker]
 	ended  bool
 	unsent int64
@@ -21,7 +21,7 @@ type line struct {
 
 // newLine begins with the workers that have a connection.
 func newLine(workers []*worker) *line {
-	l := &line{due: queue[time.Duration]{ring: make([]time.Duration, backlog)}, free: queue[*worker]{ring: make([]*worker, len(workers))}}
+	l := &line{due: queue[moment]{ring: make([]moment, backlog)}, free: queue[*worker]{ring: make([]*worker, len(workers))}}
 	for _, w := range workers {
 		if w.conn != nil {
 			l.free.push(w)
@@ -30,17 +30,20 @@ func newLine(workers []*worker) *line {
 	return l
 }
 
+// moment is when a request of an open loop was due, and when this program came to it.
+type moment struct{ due, offered time.Duration }
+
 // offer takes a request that is due, and returns the connection on which it is to be
 // sent; nil means that a worker does so later, or nobody. The connection may be closed by
 // its worker meanwhile, who then counts the request as failed.
-func (l *line) offer(due time.Duration) net.Conn {
+func (l *line) offer(m moment) net.Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if w, ok := l.free.pop(); ok {
-		w.begin(due)
+		w.begin(m)
 		return w.conn
 	}
-	if !l.due.push(due) { // so many wait that it would be late by seconds
+	if !l.due.push(m) { // so many wait that it would be late by seconds
 		l.unsent++
 	}
 	return nil
@@ -76,20 +79,20 @@ func (l *line) over() bool {
 // freed takes a connection that is free, and says what it is to send next, or that it
 // waits for that, or that nothing more will come. late says that it is too late for all
 // that is due.
-func (l *line) freed(w *worker, late bool) (due time.Duration, next, over bool) {
+func (l *line) freed(w *worker, late bool) (m moment, next, over bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if late {
 		l.drop()
 	}
-	if due, next = l.due.pop(); next {
-		return due, true, false
+	if m, next = l.due.pop(); next {
+		return m, true, false
 	}
 	if l.ended {
-		return 0, false, true
+		return moment{}, false, true
 	}
 	l.free.push(w)
-	return 0, false, false
+	return moment{}, false, false
 }
 
 // end says that no more is offered. What waits still is not sent if drop says so.

@@ -92,6 +92,7 @@ type run struct {
 	// asked counts the requests of a closed loop, if they are bounded.
 	asked atomic.Int64
 	line  *line // nil for a closed loop
+	late  Histogram
 	ended atomic.Bool
 	stop  chan struct{}
 }
@@ -124,7 +125,7 @@ func (r *run) do(ctx context.Context) Result {
 	elapsed := time.Since(r.begin)
 	close(r.stop)
 	helping.Wait()
-	result := Result{Elapsed: elapsed, Codes: map[string]int64{}}
+	result := Result{Elapsed: elapsed, Codes: map[string]int64{}, Late: r.late}
 	if r.line != nil {
 		result.Unsent = r.line.unsent
 	}
@@ -160,11 +161,13 @@ func (r *run) pace(ctx context.Context) {
 		if ctx.Err() != nil || r.cfg.Duration > 0 && due >= r.cfg.Duration {
 			return
 		}
-		if wait := due - time.Since(r.begin); wait > 0 {
+		now := time.Since(r.begin)
+		if wait := due - now; wait > 0 {
 			nap(min(wait, pause))
 			continue
 		}
-		if conn := r.line.offer(due); conn != nil {
+		r.late.Record(now - due)
+		if conn := r.line.offer(moment{due, now}); conn != nil {
 			_, _ = conn.Write(r.next()) // its worker sees that there is no answer
 		}
 		k++

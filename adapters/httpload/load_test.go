@@ -92,6 +92,23 @@ func TestAnOpenLoopCountsFromWhenARequestWasDue(t *testing.T) {
 	if got := result.AcceptedIn.At(0.7); got < stall/3 {
 		t.Errorf("the 70th percentile is %s: what waited was not charged", got)
 	}
+	// Nor is waiting for a connection to be free the fault of who offers: that comes in time.
+	if got := result.ServedIn.At(0.7); got < stall/3 {
+		t.Errorf("the 70th percentile from when it was offered is %s: what waited was not charged", got)
+	}
+	if late := result.Late.At(0.5); late > stall/10 || result.Late.Count() != 100 {
+		t.Errorf("%d were offered, half of them more than %s late, and nobody kept us", result.Late.Count(), late)
+	}
+}
+
+// Nobody can offer 50 million a second: how late they are is told apart from how long
+// they took.
+func TestWhatIsOfferedLateIsToldApart(t *testing.T) {
+	result := against(t, func(http.ResponseWriter, *http.Request) {}, httpload.Config{Connections: 1, Rate: 50e6, Requests: 2000})
+	late, all, served := result.Late.Longest(), result.AcceptedIn.Longest(), result.ServedIn.Longest()
+	if late < 10*time.Microsecond || served >= all || all-served > late || result.ServedIn.Count() != 2000 {
+		t.Errorf("%s late at most: of %s at most %s from when they were offered, %d times", late, all, served, result.ServedIn.Count())
+	}
 }
 
 func TestRefusalsAreCountedByTheirCode(t *testing.T) {

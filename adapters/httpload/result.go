@@ -25,6 +25,11 @@ type Result struct {
 	// AcceptedIn and RefusedIn are how long the answers took: in an open loop from
 	// the moment the request was due.
 	AcceptedIn, RefusedIn Histogram
+	// ServedIn is AcceptedIn, but in an open loop from the moment at which this program
+	// came to the request: on a machine that it shares with the server it may be late
+	// itself, and Late is by how much, of all requests. What waited for a connection was
+	// not late.
+	ServedIn, Late Histogram
 }
 
 // PerSecond is how many requests were accepted in a second.
@@ -48,20 +53,23 @@ func (r *Result) add(t *tally) {
 	}
 	r.AcceptedIn.Add(&t.accepted)
 	r.RefusedIn.Add(&t.refused)
+	r.ServedIn.Add(&t.served)
 }
 
 // tally is what one connection saw.
 type tally struct {
 	accepted, refused Histogram
+	served            Histogram
 	failed, unadvised int64
 	failure           error
 	codes             map[string]int64
 }
 
-// count says whether the request was accepted.
-func (t *tally) count(a answer, took time.Duration) bool {
+// count says whether the request was accepted. It was sent so much late as late says.
+func (t *tally) count(a answer, took, late time.Duration) bool {
 	if a.ok() {
 		t.accepted.Record(took)
+		t.served.Record(max(0, took-late))
 		return true
 	}
 	t.refused.Record(took)

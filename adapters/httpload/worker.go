@@ -24,9 +24,10 @@ type worker struct {
 
 	mu   sync.Mutex // conn is closed by the watch, too
 	conn net.Conn
-	// due is when the request under way was due, and since when it was sent, plus one;
-	// 0 when there is none. Both are nanoseconds since the begin.
-	due, since atomic.Int64
+	// due is when the request under way was due, offered when this program came to it, and
+	// since when it was sent, plus one; 0 when there is none. All are nanoseconds since
+	// the begin.
+	due, offered, since atomic.Int64
 
 	accepted, refused, failed atomic.Int64
 }
@@ -53,7 +54,8 @@ func (w *worker) loop(ctx context.Context) {
 				continue
 			}
 		}
-		w.begin(time.Since(w.run.begin))
+		now := time.Since(w.run.begin)
+		w.begin(moment{now, now})
 		w.send()
 		if a, err := receive(w.in); err != nil {
 			w.lose(ctx, err)
@@ -72,12 +74,12 @@ func (w *worker) follow(ctx context.Context) {
 			return
 		}
 		if !free {
-			due, next, over := line.freed(w, w.run.over(ctx))
+			asked, next, over := line.freed(w, w.run.over(ctx))
 			if over {
 				return
 			}
 			if next {
-				w.begin(due)
+				w.begin(asked)
 				w.send()
 			}
 		}
@@ -113,8 +115,9 @@ func (w *worker) reconnect(ctx context.Context) bool {
 }
 
 // begin says that a request is under way.
-func (w *worker) begin(due time.Duration) {
-	w.due.Store(int64(due))
+func (w *worker) begin(m moment) {
+	w.due.Store(int64(m.due))
+	w.offered.Store(int64(m.offered))
 	w.since.Store(int64(time.Since(w.run.begin)) + 1)
 }
 
@@ -133,7 +136,7 @@ func (w *worker) answered(a answer) {
 			took -= unread
 		}
 	}
-	if w.tally.count(a, took) {
+	if w.tally.count(a, took, time.Duration(w.offered.Load()-w.due.Load())) {
 		w.accepted.Add(1)
 	} else {
 		w.refused.Add(1)

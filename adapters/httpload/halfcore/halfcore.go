@@ -18,15 +18,17 @@ type Group struct {
 	dir string
 }
 
-// Make returns nil where none can be made. Half of each period is granted.
+// Make returns nil where none can be made. Half of each period is granted, and before
+// others that want it: who asks a server runs on another machine, and takes nothing of
+// what the server has.
 func Make(name string, period time.Duration) *Group {
 	quota, whole := strconv.FormatInt(period.Microseconds()/2, 10), strconv.FormatInt(period.Microseconds(), 10)
 	for _, v := range []struct {
 		version, root string
 		limits        [][2]string
 	}{
-		{"v2", "/sys/fs/cgroup", [][2]string{{"cpu.max", quota + " " + whole}}},
-		{"v1", "/sys/fs/cgroup/cpu", [][2]string{{"cpu.cfs_period_us", whole}, {"cpu.cfs_quota_us", quota}}},
+		{"v2", "/sys/fs/cgroup", [][2]string{{"cpu.max", quota + " " + whole}, {"cpu.weight", "10000"}}},
+		{"v1", "/sys/fs/cgroup/cpu", [][2]string{{"cpu.cfs_period_us", whole}, {"cpu.cfs_quota_us", quota}, {"cpu.shares", "262144"}}},
 	} {
 		g := &Group{Version: v.version, dir: filepath.Join(v.root, name)}
 		if os.Mkdir(g.dir, 0o750) != nil {
