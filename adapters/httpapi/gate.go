@@ -24,11 +24,13 @@ const (
 	// In overload a request is served if it has waited no longer than 1/gateShort of
 	// what is too long.
 	gateShort = 20
-	// It is over when nobody asked for gateIdle and the next gateSure were all in time,
-	// since others may lie unread before the first; or after a window in which fewer than
-	// one in gateFew were refused. After one in which none was served, because refusing alone
+	// It is over when nobody asked for gateIdle and the next gateSure waited no longer than
+	// 1/gateEasy of it, since others may lie unread before the first; or after a window in
+	// which fewer than one in gateFew waited longer than that. Who is refused for little
+	// keeps no overload going. After a window in which none was served, because refusing alone
 	// takes up the processor, one in gateSpare is served in the next, so that something is
 	// done: in every other window, then.
+	gateEasy   = 10
 	gateIdle   = 10 * time.Millisecond
 	gateSure   = 16
 	gateWindow = 100 * time.Millisecond
@@ -36,7 +38,7 @@ const (
 	gateSpare  = 64
 	// For gateWary after its end the next begins with gateScore late requests: a pause of
 	// the process looks like the end of an overload, and what is served before the next is
-	// seen is served late.
+	// seen is served late. One that began so and was over sooner makes nobody wary again.
 	gateWary = time.Second
 )
 
@@ -62,13 +64,15 @@ type gate struct {
 	// in it.
 	shedding atomic.Bool
 	last     atomic.Int64
-	// window is when it ends; seen is how many requests came in it, and shed how many of
-	// them were refused. starved says that none was served in the last one.
-	window, seen, shed atomic.Int64
-	starved            atomic.Bool
-	// sure is how many in a row were in time since nobody asked for a while, and ended is
-	// when the last overload did.
-	sure, ended atomic.Int64
+	// window is when it ends; seen is how many requests came in it, shed how many of them
+	// were refused, and slow how many waited longer than is easy. starved says that none
+	// was served in the last one.
+	window, seen, shed, slow atomic.Int64
+	starved                  atomic.Bool
+	// sure is how many in a row were in time since nobody asked for a while. ended is when
+	// the last overload did, began when this one did, and again that it was for being wary.
+	sure, ended, began atomic.Int64
+	again              atomic.Bool
 
 	allowed, refused atomic.Uint64
 }
@@ -127,8 +131,11 @@ func (g *gate) standing(now int64, wait time.Duration) bool {
 	g.score.Store(0)
 	g.seen.Store(0)
 	g.shed.Store(0)
+	g.slow.Store(0)
 	g.starved.Store(false)
 	g.sure.Store(0)
+	g.began.Store(now)
+	g.again.Store(wary)
 	g.last.Store(now)
 	g.window.Store(now + int64(gateWindow))
 	g.shedding.Store(true)
@@ -137,16 +144,19 @@ func (g *gate) standing(now int64, wait time.Duration) bool {
 
 // chooses says whether a request is served in overload.
 func (g *gate) chooses(now int64, wait time.Duration) bool {
-	last, short := g.last.Load(), wait <= g.most/gateShort
+	last, short, easy := g.last.Load(), wait <= g.most/gateShort, wait <= g.most/gateEasy
 	if now > last {
 		g.last.Store(now)
 	}
-	if g.calm(short, now-int64(wait)-last) {
+	if g.calm(easy, now-int64(wait)-last) {
 		g.end(now)
 		return true
 	}
 	g.turn(now)
 	seen := g.seen.Add(1)
+	if !easy {
+		g.slow.Add(1)
+	}
 	if !short && (seen%gateSpare != 0 || !g.starved.Load()) {
 		g.shed.Add(1)
 		g.refused.Add(1)
@@ -158,8 +168,8 @@ func (g *gate) chooses(now int64, wait time.Duration) bool {
 
 // calm counts a request that came so long after the last was looked at, and says whether
 // the overload is over.
-func (g *gate) calm(short bool, after int64) bool {
-	if !short {
+func (g *gate) calm(easy bool, after int64) bool {
+	if !easy {
 		g.sure.Store(0)
 		return false
 	}
@@ -172,15 +182,17 @@ func (g *gate) turn(now int64) {
 	if ahead(now, end) || !g.window.CompareAndSwap(end, now+int64(gateWindow)) {
 		return
 	}
-	seen, shed := g.seen.Swap(0), g.shed.Swap(0)
+	seen, shed, slow := g.seen.Swap(0), g.shed.Swap(0), g.slow.Swap(0)
 	g.starved.Store(shed == seen)
-	if shed*gateFew < seen {
+	if slow*gateFew < seen {
 		g.end(now)
 	}
 }
 
 func (g *gate) end(now int64) {
-	g.ended.Store(now)
+	if began := g.began.Load(); !g.again.Load() || now-began >= int64(gateWary) {
+		g.ended.Store(now)
+	}
 	g.shedding.Store(false)
 }
 

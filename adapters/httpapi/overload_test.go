@@ -330,6 +330,52 @@ func TestAnOverloadThatWasThereAMomentAgoIsSeenAtOnce(t *testing.T) {
 	}
 }
 
+// Who is refused for having waited a little keeps no overload going.
+func TestWhatIsHardlyLateKeepsNoOverloadGoing(t *testing.T) {
+	s, wait, c := overloaded(t, 30*time.Millisecond)
+	s.clock.advance(100 * time.Millisecond)
+	c.ask(t, keepAlive(request{body: minimal})) // the window of the beginning ends
+	wait.Store(int64(2 * time.Millisecond))
+	for i := range 40 {
+		s.clock.advance(time.Millisecond)
+		if response, _ := c.ask(t, keepAlive(request{body: minimal})); response.StatusCode != http.StatusServiceUnavailable {
+			t.Fatalf("request %d, in the window in which another was late: %s", i, response.Status)
+		}
+	}
+	s.clock.advance(100 * time.Millisecond)
+	c.ask(t, keepAlive(request{body: minimal}))
+	if response, _ := c.ask(t, keepAlive(request{body: minimal})); response.StatusCode != http.StatusOK {
+		t.Errorf("after a window in which one of forty was late: %s", response.Status)
+	}
+}
+
+// An overload that is seen at once and over soon makes no next one be seen at once.
+func TestBeingWaryEnds(t *testing.T) {
+	s, wait, c := overloaded(t, 30*time.Millisecond)
+	refusesAtOnce := func() bool {
+		t.Helper()
+		s.clock.advance(40 * time.Millisecond) // the end of one
+		wait.Store(int64(time.Millisecond))
+		for range 16 {
+			c.ask(t, keepAlive(request{body: minimal}))
+		}
+		s.clock.advance(600 * time.Millisecond)
+		wait.Store(int64(30 * time.Millisecond))
+		for range 9 * 16 {
+			if response, _ := c.ask(t, keepAlive(request{body: minimal})); response.StatusCode == http.StatusServiceUnavailable {
+				return true
+			}
+		}
+		return false
+	}
+	if !refusesAtOnce() {
+		t.Error("600 ms after the first, late requests are served")
+	}
+	if refusesAtOnce() {
+		t.Error("1240 ms after the first, which only one that was soon over followed, late requests are refused at once")
+	}
+}
+
 // A clock that is set back must neither keep an overload going nor hide one.
 func TestAClockThatIsSetBackChangesNothingOfAnOverload(t *testing.T) {
 	s, wait := waiting(t)

@@ -8,7 +8,7 @@ import (
 
 // Sealer is a key as new tokens are sealed with it: a copy, which nobody changes, with
 // what all of them have in common. A ring has one ready of its default key, which
-// seals nearly every token, and has another whenever the key is changed.
+// seals nearly every token, and another whenever that key is changed or read again.
 //
 // What is read for each token lies together: where ten thousand groups are served in
 // turn, nothing of the next is in the processor's cache, and each piece of memory is
@@ -38,7 +38,7 @@ func (s *Sealer) ID() ID {
 	return s.key.ID
 }
 
-// Key is the key, to look at.
+// Key is the key, to look at: what was kept was made of it.
 func (s *Sealer) Key() *Key { return &s.key }
 
 // Header is the first segment of every token: see [jwe.EncodeHeader], whose error it
@@ -60,6 +60,6 @@ func (s *Sealer) Made() any {
 
 // Keep keeps what a cipher made of the key's value, so that it need not be made again
 // for the next token; the first that is given is kept. It lives as long as the value
-// itself does here: with the ring, of which every change makes another. It is safe for
-// concurrent use.
+// itself does here: with the ring, and those that were made of it by adding keys. It is
+// safe for concurrent use.
 func (s *Sealer) Keep(made any) { s.made.CompareAndSwap(nil, &made) }

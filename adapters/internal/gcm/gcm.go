@@ -42,18 +42,22 @@ func Open(k key.Key, token jwe.Compact) ([]byte, error) {
 	return claims, nil
 }
 
+// sealing is what is kept of a key: of no other type, so that nobody seals with what
+// another package made.
+type sealing struct{ cipher.AEAD }
+
 // ForSealing is [New] with IVs of 12 bytes, made once for as long as its key is kept:
 // making it takes as long as sealing with it twice, and is half of what a mint would
 // leave to the garbage collector.
 func ForSealing(k *key.Sealer) (cipher.AEAD, error) {
-	if made, ok := k.Made().(cipher.AEAD); ok {
-		return made, nil
+	if made, ok := k.Made().(sealing); ok {
+		return made.AEAD, nil
 	}
 	aead, err := New(*k.Key(), IVSize)
 	if err != nil {
 		return nil, err
 	}
-	k.Keep(aead)
+	k.Keep(sealing{aead})
 	return aead, nil
 }
 
