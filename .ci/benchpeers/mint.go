@@ -42,12 +42,11 @@ func (b *bench) ask(ctx context.Context, p *peer, cfg httpload.Config) (turn, ht
 	if ctx.Err() != nil {
 		return turn{}, r, ctx.Err()
 	}
-	micro := func(share float64) float64 { return float64(r.AcceptedIn.At(share)) / 1e3 }
-	served := func(share float64) float64 { return float64(r.ServedIn.At(share)) / 1e3 }
+	micro := func(h *httpload.Histogram, share float64) float64 { return float64(h.At(share)) / 1e3 }
 	t := turn{
 		Side: p.name, Loop: "closed", Offered: cfg.Rate, PerSecond: r.PerSecond(),
-		P50: micro(.5), P99: micro(.99), P999: micro(.999), Max: float64(r.AcceptedIn.Longest()) / 1e3,
-		ServedP50: served(.5), ServedP99: served(.99), LateP99: float64(r.Late.At(.99)) / 1e3,
+		P50: micro(&r.AcceptedIn, .5), P99: micro(&r.AcceptedIn, .99), P999: micro(&r.AcceptedIn, .999), Max: float64(r.AcceptedIn.Longest()) / 1e3,
+		ServedP50: micro(&r.ServedIn, .5), ServedP99: micro(&r.ServedIn, .99), LateP99: micro(&r.Late, .99),
 		Refused: r.Refused, Failed: r.Failed, Unsent: r.Unsent,
 	}
 	if answered := r.Accepted + r.Refused; answered > 0 {

@@ -75,7 +75,7 @@ func (l *Local) Counts() Counts {
 	defer l.mu.RUnlock()
 	var c Counts
 	for _, e := range l.entries {
-		if e.known {
+		if e.view() != nil {
 			c.Groups++
 		}
 	}

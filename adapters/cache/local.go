@@ -100,9 +100,9 @@ func (l *Local) View(ctx context.Context, id group.ID) (*group.Group, error) {
 		return nil, err
 	}
 	known := l.look(id)
-	if known.known {
+	if g := known.view(); g != nil {
 		l.counters.hits.Add(1)
-		return &known.group, nil
+		return g, nil
 	}
 	l.counters.asked.Add(1)
 	g, err := l.groups.Group(ctx, id)
@@ -114,7 +114,7 @@ func (l *Local) View(ctx context.Context, id group.ID) (*group.Group, error) {
 
 // Knows implements ports.Knower.
 func (l *Local) Knows(id group.ID) bool {
-	return l.look(id).known
+	return l.look(id).view() != nil
 }
 
 // Groups implements ports.GroupStore.

@@ -12,8 +12,9 @@ const (
 	gateSample = 16
 	// A queue is standing when the requests that waited too long are gateScore more
 	// than those that did not, and have been more for gateStanding without waiting
-	// less and less: a burst, or a pause of the process, is neither. Not every request
-	// is late in such a queue, since the kernel does not hand out connections in turn.
+	// less and less: a burst, or a pause of the process, is neither (but see gateWary).
+	// Not every request is late in such a queue, since the kernel does not hand out
+	// connections in turn.
 	gateScore    = 8
 	gateStanding = 60 * time.Millisecond
 	// Fewer connections than gateCrowd are no overload, however late their requests
@@ -128,6 +129,12 @@ func (g *gate) standing(now int64, wait time.Duration) bool {
 	if score < gateScore || !wary && now-g.since.Load() < int64(gateStanding) {
 		return false
 	}
+	g.begin(now, wary)
+	return true
+}
+
+// begin begins an overload, for being wary or not.
+func (g *gate) begin(now int64, wary bool) {
 	g.score.Store(0)
 	g.seen.Store(0)
 	g.shed.Store(0)
@@ -139,7 +146,6 @@ func (g *gate) standing(now int64, wait time.Duration) bool {
 	g.last.Store(now)
 	g.window.Store(now + int64(gateWindow))
 	g.shedding.Store(true)
-	return true
 }
 
 // chooses says whether a request is served in overload.
@@ -189,6 +195,7 @@ func (g *gate) turn(now int64) {
 	}
 }
 
+// end ends it, and makes wary unless that is what it was, and short.
 func (g *gate) end(now int64) {
 	if began := g.began.Load(); !g.again.Load() || now-began >= int64(gateWary) {
 		g.ended.Store(now)

@@ -285,6 +285,29 @@ func TestAfterAnOverloadEverythingInTimeIsServedAtOnce(t *testing.T) {
 	}
 }
 
+// calmDown ends an overload: sixteen in a row are in time, after a while without any.
+func calmDown(t *testing.T, s *site, wait *atomic.Int64, c *caller) {
+	t.Helper()
+	s.clock.advance(40 * time.Millisecond)
+	wait.Store(int64(time.Millisecond))
+	for range 16 {
+		c.ask(t, keepAlive(request{body: minimal}))
+	}
+}
+
+// refusesAtOnce asks late, and says whether that begins an overload without a queue that
+// stands.
+func refusesAtOnce(t *testing.T, wait *atomic.Int64, c *caller) bool {
+	t.Helper()
+	wait.Store(int64(30 * time.Millisecond))
+	refused := false
+	for range 9 * 16 { // nine of them are looked at
+		response, _ := c.ask(t, keepAlive(request{body: minimal}))
+		refused = refused || response.StatusCode == http.StatusServiceUnavailable
+	}
+	return refused
+}
+
 // After a pause of the process the first request may have just come in while others lie
 // unread: one that is in time says nothing. Sixteen in a row do.
 func TestAPauseIsNoEndOfAnOverload(t *testing.T) {
@@ -312,19 +335,9 @@ func TestAnOverloadThatWasThereAMomentAgoIsSeenAtOnce(t *testing.T) {
 		refuses bool
 	}{{0, true}, {900 * time.Millisecond, true}, {1100 * time.Millisecond, false}} {
 		s, wait, c := overloaded(t, 30*time.Millisecond)
-		s.clock.advance(40 * time.Millisecond)
-		wait.Store(int64(time.Millisecond))
-		for range 16 {
-			c.ask(t, keepAlive(request{body: minimal}))
-		}
+		calmDown(t, s, wait, c)
 		s.clock.advance(tt.ago)
-		wait.Store(int64(30 * time.Millisecond))
-		refused := false
-		for range 9 * 16 { // nine of them are looked at
-			response, _ := c.ask(t, keepAlive(request{body: minimal}))
-			refused = refused || response.StatusCode == http.StatusServiceUnavailable
-		}
-		if refused != tt.refuses {
+		if refused := refusesAtOnce(t, wait, c); refused != tt.refuses {
 			t.Errorf("%s after the end of one, late requests are refused at once: %t", tt.ago, refused)
 		}
 	}
@@ -352,26 +365,14 @@ func TestWhatIsHardlyLateKeepsNoOverloadGoing(t *testing.T) {
 // An overload that is seen at once and over soon makes no next one be seen at once.
 func TestBeingWaryEnds(t *testing.T) {
 	s, wait, c := overloaded(t, 30*time.Millisecond)
-	refusesAtOnce := func() bool {
-		t.Helper()
-		s.clock.advance(40 * time.Millisecond) // the end of one
-		wait.Store(int64(time.Millisecond))
-		for range 16 {
-			c.ask(t, keepAlive(request{body: minimal}))
-		}
-		s.clock.advance(600 * time.Millisecond)
-		wait.Store(int64(30 * time.Millisecond))
-		for range 9 * 16 {
-			if response, _ := c.ask(t, keepAlive(request{body: minimal})); response.StatusCode == http.StatusServiceUnavailable {
-				return true
-			}
-		}
-		return false
-	}
-	if !refusesAtOnce() {
+	calmDown(t, s, wait, c)
+	s.clock.advance(600 * time.Millisecond)
+	if !refusesAtOnce(t, wait, c) {
 		t.Error("600 ms after the first, late requests are served")
 	}
-	if refusesAtOnce() {
+	calmDown(t, s, wait, c)
+	s.clock.advance(600 * time.Millisecond)
+	if refusesAtOnce(t, wait, c) {
 		t.Error("1240 ms after the first, which only one that was soon over followed, late requests are refused at once")
 	}
 }

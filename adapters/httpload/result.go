@@ -58,18 +58,17 @@ func (r *Result) add(t *tally) {
 
 // tally is what one connection saw.
 type tally struct {
-	accepted, refused Histogram
-	served            Histogram
-	failed, unadvised int64
-	failure           error
-	codes             map[string]int64
+	accepted, served, refused Histogram
+	failed, unadvised         int64
+	failure                   error
+	codes                     map[string]int64
 }
 
 // count says whether the request was accepted. It was sent so much late as late says.
 func (t *tally) count(a answer, took, late time.Duration) bool {
 	if a.ok() {
 		t.accepted.Record(took)
-		t.served.Record(max(0, took-late))
+		t.served.Record(took - late)
 		return true
 	}
 	t.refused.Record(took)
