@@ -33,6 +33,7 @@ func (e *LackingError) Unwrap() error { return ErrScope }
 type Authenticator struct {
 	groups ports.GroupStore
 	view   func(context.Context, group.ID) (*group.Group, error)
+	expect func(id string) // nil where nobody wants to know
 	uses   *LastUse
 	clock  ports.Clock
 }
@@ -41,6 +42,9 @@ type Authenticator struct {
 // was used.
 func NewAuthenticator(groups ports.GroupStore, uses *LastUse, clock ports.Clock) *Authenticator {
 	a := &Authenticator{groups: groups, uses: uses, clock: clock}
+	if expecter, ok := groups.(ports.Expecter); ok {
+		a.expect = func(id string) { expecter.Expect(group.ID(id)) }
+	}
 	if viewer, ok := groups.(ports.Viewer); ok {
 		a.view = viewer.View
 		return a
@@ -50,6 +54,12 @@ func NewAuthenticator(groups ports.GroupStore, uses *LastUse, clock ports.Clock)
 		return &g, err
 	}
 	return a
+}
+
+// Parse is [apitoken.Parse] of a text that is about to be authenticated: while it is
+// computed what it hashes to, what is known of its group is fetched.
+func (a *Authenticator) Parse(text string) (apitoken.Presented, error) {
+	return apitoken.ParseAnnouncing(text, a.expect)
 }
 
 // Asks reports whether authenticating what was presented means asking the backend
@@ -73,7 +83,7 @@ func (a *Authenticator) Asks(presented apitoken.Presented) bool {
 // With [ErrScope] the Caller is filled in, so that the refusal can be recorded.
 // Other errors: [ErrUnauthenticated], or what the store answers.
 func (a *Authenticator) Authenticate(ctx context.Context, text string, need apitoken.Scopes, remote netip.Addr) (Caller, error) {
-	presented, err := apitoken.Parse(text)
+	presented, err := a.Parse(text)
 	if err != nil {
 		return Caller{}, ErrUnauthenticated
 	}

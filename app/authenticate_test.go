@@ -1,9 +1,11 @@
 package app_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +62,35 @@ func TestWhoPresentsAValidTokenIsKnown(t *testing.T) {
 		if err != nil || string(caller.GroupID()) != tt.group || caller.TokenID() != tt.id {
 			t.Errorf("%s of %s: got %s of %s and %v", tt.id, tt.group, caller.TokenID(), caller.GroupID(), err)
 		}
+	}
+}
+
+// expecting is a store that notes which groups it is to expect, and which it is asked for.
+type expecting struct {
+	ports.GroupStore
+	heard []string
+}
+
+func (e *expecting) Expect(id group.ID) { e.heard = append(e.heard, "expect "+string(id)) }
+
+func (e *expecting) Group(ctx context.Context, id group.ID) (group.Group, error) {
+	e.heard = append(e.heard, "asked for "+string(id))
+	return e.GroupStore.Group(ctx, id)
+}
+
+func TestAStoreIsToldWhichGroupToExpectBeforeItIsAsked(t *testing.T) {
+	b := withGroups(t)
+	store := &expecting{GroupStore: b.stores.GroupStore}
+	a := app.NewAuthenticator(store, app.NewLastUse(store, stopped{now()}), stopped{now()})
+	if _, err := a.Authenticate(t.Context(), tokenText("acme", 1), apitoken.Mint, home()); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"expect acme", "asked for acme"}; !slices.Equal(store.heard, want) {
+		t.Errorf("the store heard %q, want %q", store.heard, want)
+	}
+	store.heard = nil
+	if _, err := a.Authenticate(t.Context(), "no token", apitoken.Mint, home()); !errors.Is(err, app.ErrUnauthenticated) || store.heard != nil {
+		t.Errorf("of no token the store heard %q; %v", store.heard, err)
 	}
 }
 

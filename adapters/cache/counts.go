@@ -74,11 +74,11 @@ func (l *Local) Counts() Counts {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	var c Counts
-	for _, e := range l.entries {
+	l.entries.each(func(e *entry) {
 		if e.view() != nil {
 			c.Groups++
 		}
-	}
+	})
 	l.counters.add(&c)
 	return c
 }
@@ -88,12 +88,11 @@ func (l *Local) Keys(now time.Time) []Keys {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	var all []Keys
-	for id, e := range l.entries {
-		if e.ring.Len() == 0 {
-			continue
+	l.entries.each(func(e *entry) {
+		if e.ring.Len() > 0 {
+			all = append(all, keysOf(e.name(), e.ring, e.view(), now))
 		}
-		all = append(all, keysOf(id, e.ring, e.view(), now))
-	}
+	})
 	return all
 }
 

@@ -6,7 +6,6 @@ package cache
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 
 	"embedseal/domain/group"
@@ -19,6 +18,7 @@ var (
 	_ ports.GroupStore = (*Local)(nil)
 	_ ports.Knower     = (*Local)(nil)
 	_ ports.Viewer     = (*Local)(nil)
+	_ ports.Expecter   = (*Local)(nil)
 )
 
 // Local decorates stores that no other process writes to, so that nothing ever
@@ -36,32 +36,12 @@ type Local struct {
 	counters counters
 
 	mu      sync.RWMutex
-	entries map[group.ID]*entry
-}
-
-// entry is what is known of one group. It is never changed but replaced, since whoever
-// was shown the group goes on looking at it; and stays, without the group and the ring,
-// when it is invalidated, for the sake of its generation. All of it lies together, as
-// it is read together.
-type entry struct {
-	generation uint64
-	writes     int      // that are under way
-	ring       key.Ring // the empty one is not kept
-	known      bool     // the group is
-	group      group.Group
-}
-
-// view is the group, if that is known.
-func (e *entry) view() *group.Group {
-	if !e.known {
-		return nil
-	}
-	return &e.group
+	entries entries
 }
 
 // NewLocal returns an empty cache over the two stores.
 func NewLocal(keys ports.KeyStore, groups ports.GroupStore) *Local {
-	return &Local{keys: keys, groups: groups, entries: make(map[group.ID]*entry)}
+	return &Local{keys: keys, groups: groups, entries: newEntries()}
 }
 
 // Ring implements ports.KeyStore.
@@ -77,7 +57,7 @@ func (l *Local) Ring(ctx context.Context, g group.ID) (key.Ring, error) {
 	l.counters.asked.Add(1)
 	r, err := l.keys.Ring(ctx, g)
 	if err == nil && r.Len() > 0 {
-		l.fill(kept(g), known.generation, func(e *entry) { e.ring = r })
+		l.fill(g, known.generation, func(e *entry) { e.ring = r })
 	}
 	return r, err
 }
@@ -102,12 +82,13 @@ func (l *Local) View(ctx context.Context, id group.ID) (*group.Group, error) {
 	known := l.look(id)
 	if g := known.view(); g != nil {
 		l.counters.hits.Add(1)
+		known.fetchRest()
 		return g, nil
 	}
 	l.counters.asked.Add(1)
 	g, err := l.groups.Group(ctx, id)
 	if err == nil {
-		l.fill(g.ID, known.generation, func(e *entry) { e.known, e.group = true, g })
+		l.fill(id, known.generation, func(e *entry) { e.known, e.group = true, g })
 	}
 	return &g, err
 }
@@ -115,6 +96,13 @@ func (l *Local) View(ctx context.Context, id group.ID) (*group.Group, error) {
 // Knows implements ports.Knower.
 func (l *Local) Knows(id group.ID) bool {
 	return l.look(id).view() != nil
+}
+
+// Expect implements ports.Expecter.
+func (l *Local) Expect(id group.ID) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	l.entries.fetch(hashOf(id))
 }
 
 // Groups implements ports.GroupStore.
@@ -152,20 +140,19 @@ func own(g *group.Group) group.Group {
 func (l *Local) look(g group.ID) *entry {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.entry(g)
+	return l.entries.find(g)
 }
 
 // fill puts what was read into an entry of that generation.
 func (l *Local) fill(g group.ID, generation uint64, put func(*entry)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.entry(g)
-	if e.generation != generation || e.writes > 0 {
+	next := *l.entries.find(g)
+	if next.generation != generation || next.writes > 0 {
 		return
 	}
-	next := *e
 	put(&next)
-	l.entries[g] = &next
+	l.entries.put(g, next)
 }
 
 // writing forgets the group for as long as a write takes. The returned func
@@ -174,29 +161,12 @@ func (l *Local) fill(g group.ID, generation uint64, put func(*entry)) {
 func (l *Local) writing(g group.ID) (done func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	g = kept(g)
-	e := l.entry(g)
-	l.entries[g] = &entry{generation: e.generation, writes: e.writes + 1}
+	e := l.entries.find(g)
+	l.entries.put(g, entry{generation: e.generation, writes: e.writes + 1})
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		e := l.entry(g)
-		l.entries[g] = &entry{generation: e.generation + 1, writes: e.writes - 1}
+		e := l.entries.find(g)
+		l.entries.put(g, entry{generation: e.generation + 1, writes: e.writes - 1})
 	}
-}
-
-// kept is an id to keep. The one that somebody asks with may be a part of a whole
-// request, which would be kept with it.
-func kept(id group.ID) group.ID { return group.ID(strings.Clone(string(id))) }
-
-// nothing is what is known of a group that nobody asked for yet.
-var nothing entry
-
-// entry returns the group's entry, an empty one where there is none. The caller holds
-// mu.
-func (l *Local) entry(g group.ID) *entry {
-	if e := l.entries[g]; e != nil {
-		return e
-	}
-	return &nothing
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -419,3 +420,7 @@ func unanswered(err error) bool {
 	return errors.Is(err, ports.ErrUnavailable) || errors.Is(err, ports.ErrUnknownOutcome) ||
 		errors.Is(err, context.DeadlineExceeded)
 }
+
+// kept is an id to keep. The one that somebody asks with may be a part of a whole
+// request, which would be kept with it.
+func kept(id group.ID) group.ID { return group.ID(strings.Clone(string(id))) }

@@ -24,7 +24,7 @@ func (s *front) authenticate(c *gin.Context, need apitoken.Scopes) (app.Caller, 
 
 // authenticateText is authenticate for the text of an API token.
 func (s *front) authenticateText(c *gin.Context, text string, need apitoken.Scopes) (app.Caller, error) {
-	token, err := apitoken.Parse(text)
+	token, err := s.auth.Parse(text)
 	if err != nil {
 		return app.Caller{}, s.countFailure(c, app.ErrUnauthenticated)
 	}

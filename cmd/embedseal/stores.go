@@ -59,7 +59,7 @@ type stores struct {
 func openStores(ctx context.Context, cfg configs.Config, m *metrics.Registry) (stores, func(), error) {
 	switch cfg.Store {
 	case storeMemory:
-		return measured(memoryStores(), m), func() {}, nil
+		return cached(measured(memoryStores(), m), m), func() {}, nil
 	case storeVault:
 		return openVault(ctx, cfg, m)
 	}
@@ -83,11 +83,15 @@ func openStores(ctx context.Context, cfg configs.Config, m *metrics.Registry) (s
 	if err != nil {
 		return stores{}, nil, unusable(heldBy(err, cfg.Store, dir))
 	}
-	s = measured(s, m)
+	return cached(measured(s, m), m), release, nil
+}
+
+// cached keeps what was read of stores that no other process writes to.
+func cached(s stores, m *metrics.Registry) stores {
 	local := cache.NewLocal(s.Keys, s.Groups)
 	s.Keys, s.Groups = local, local
 	watch(m, local)
-	return s, release, nil
+	return s
 }
 
 // measured counts the calls of the store itself.

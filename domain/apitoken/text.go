@@ -67,7 +67,12 @@ type Presented struct {
 
 // Parse checks the form and the checksum, so that a mistyped token costs no
 // store call. The error is [ErrMalformed].
-func Parse(text string) (Presented, error) {
+func Parse(text string) (Presented, error) { return ParseAnnouncing(text, nil) }
+
+// ParseAnnouncing is [Parse] that calls announce, unless it is nil, with the id of the
+// group that the text names: once the form is right, and before the checksum and the
+// digest are computed, which takes long enough to fetch what is known of a group.
+func ParseAnnouncing(text string, announce func(group string)) (Presented, error) {
 	if len(text) > maxText || !strings.HasPrefix(text, prefix) {
 		return Presented{}, ErrMalformed
 	}
@@ -75,11 +80,15 @@ func Parse(text string) (Presented, error) {
 	if cut <= len(prefix) || text[cut] != '_' || !ofRandom.HasAll(text[cut+1:]) || !ofGroup.HasAll(text[len(prefix):cut]) {
 		return Presented{}, ErrMalformed
 	}
+	named := text[len(prefix):cut]
+	if announce != nil {
+		announce(named)
+	}
 	raw := []byte(text)
 	if checksum(raw[:len(raw)-checkChars]) != [checkChars]byte(raw[len(raw)-checkChars:]) {
 		return Presented{}, fmt.Errorf("%w: its checksum is wrong", ErrMalformed)
 	}
-	return Presented{group: text[len(prefix):cut], digest: sha256.Sum256(raw)}, nil
+	return Presented{group: named, digest: sha256.Sum256(raw)}, nil
 }
 
 // In reports whether an API token stands anywhere in text, as when a whole

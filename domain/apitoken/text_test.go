@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -198,6 +199,25 @@ func TestDigestsAreEqualWhenEveryByteIs(t *testing.T) {
 		other[i] ^= 1
 		if d.Equal(other) {
 			t.Errorf("a change of byte %d is not seen", i)
+		}
+	}
+}
+
+// Whoever is told gets the group once and only of a text of the right form, whose checksum
+// nobody has looked at; and the answer is that of Parse.
+func TestTheGroupIsAnnouncedBeforeTheTextIsTrusted(t *testing.T) {
+	good := apitoken.New("acme", [apitoken.Entropy]byte{1}).Reveal()
+	mistyped := good[:len(good)-1] + "!"
+	wrong := good[:len(good)-1] + "0"
+	if wrong == good {
+		wrong = good[:len(good)-1] + "1"
+	}
+	for text, want := range map[string][]string{good: {"acme"}, wrong: {"acme"}, mistyped: nil, "": nil, "ems_acme": nil, good + "x": nil} {
+		var told []string
+		got, err := apitoken.ParseAnnouncing(text, func(g string) { told = append(told, g) })
+		same, wanted := apitoken.Parse(text)
+		if !slices.Equal(told, want) || got != same || (err == nil) != (wanted == nil) || (err == nil) != (text == good) {
+			t.Errorf("%q: told %q, want %q; %v and %v", text, told, want, err, wanted)
 		}
 	}
 }

@@ -78,6 +78,10 @@ func NewRing(keys []Key, defaultID ID) (Ring, error) {
 // Len says how many keys the ring holds.
 func (r Ring) Len() int { return len(r.keys) }
 
+// Sealer is that of the default key, whether or not the key may seal now; nil where there
+// is none. [Ring.Sealing] is what to seal with.
+func (r Ring) Sealer() *Sealer { return r.sealer }
+
 // Keys returns the keys, in the order they were added. The slice is the
 // caller's to keep.
 func (r Ring) Keys() []Key { return slices.Clone(r.keys) }

@@ -15,14 +15,28 @@ import (
 // fetched from afar.
 type Sealer struct {
 	header string // empty where the id is not that of a key
-	// made is behind a pointer that fmt does not follow, as the value of a secret is.
-	made atomic.Pointer[any]
+	// made is what was kept, once kept says so. It lies right behind the sealer, and behind
+	// a pointer that fmt does not follow, as the value of a secret does.
+	made *any
+	kept atomic.Uint32
 	key  Key
 }
 
+// What [Sealer.kept] says.
+const (
+	nothing uint32 = iota
+	beingKept
+	isKept
+)
+
 // NewSealer returns the sealer of k. Whether k may seal, the ring says.
 func NewSealer(k Key) *Sealer {
-	s := &Sealer{key: k}
+	together := new(struct {
+		Sealer
+		made any
+	})
+	s := &together.Sealer
+	s.key, s.made = k, &together.made
 	if header, err := jwe.EncodeHeader(string(k.ID)); err == nil {
 		both := header + string(k.ID) // each token needs both
 		s.header, s.key.ID = both[:len(header)], ID(both[len(header):])
@@ -52,8 +66,8 @@ func (s *Sealer) Header() (string, error) {
 
 // Made is what [Sealer.Keep] was given; nil where it was given nothing.
 func (s *Sealer) Made() any {
-	if made := s.made.Load(); made != nil {
-		return *made
+	if s.kept.Load() == isKept {
+		return *s.made
 	}
 	return nil
 }
@@ -62,4 +76,9 @@ func (s *Sealer) Made() any {
 // for the next token; the first that is given is kept. It lives as long as the value
 // itself does here: with the ring, and those that were made of it by adding keys. It is
 // safe for concurrent use.
-func (s *Sealer) Keep(made any) { s.made.CompareAndSwap(nil, &made) }
+func (s *Sealer) Keep(made any) {
+	if s.kept.CompareAndSwap(nothing, beingKept) {
+		*s.made = made
+		s.kept.Store(isKept)
+	}
+}

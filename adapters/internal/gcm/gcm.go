@@ -42,22 +42,18 @@ func Open(k key.Key, token jwe.Compact) ([]byte, error) {
 	return claims, nil
 }
 
-// sealing is what is kept of a key: of no other type, so that nobody seals with what
-// another package made.
-type sealing struct{ cipher.AEAD }
-
 // ForSealing is [New] with IVs of 12 bytes, made once for as long as its key is kept:
 // making it takes as long as sealing with it twice, and is half of what a mint would
 // leave to the garbage collector.
 func ForSealing(k *key.Sealer) (cipher.AEAD, error) {
-	if made, ok := k.Made().(sealing); ok {
-		return made.AEAD, nil
+	if made, ok := k.Made().(cipher.AEAD); ok && made.NonceSize() == IVSize {
+		return made, nil
 	}
 	aead, err := New(*k.Key(), IVSize)
 	if err != nil {
 		return nil, err
 	}
-	k.Keep(sealing{aead})
+	k.Keep(aead)
 	return aead, nil
 }
 
