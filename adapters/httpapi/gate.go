@@ -27,11 +27,14 @@ const (
 	gateShort = 20
 	// It is over when nobody asked for gateIdle and the next gateSure waited no longer than
 	// 1/gateEasy of it, since others may lie unread before the first; or after a window in
-	// which fewer than one in gateFew waited longer than that. Who is refused for little
-	// keeps no overload going. After a window in which none was served, because refusing alone
+	// which fewer than one in gateFew waited longer than that, or in which half found the
+	// server idle: they waited no longer than 1/gateFresh of it. Who is refused for little
+	// keeps no overload going, nor do pauses of a process that has time otherwise. After a
+	// window in which none was served, because refusing alone
 	// takes up the processor, one in gateSpare is served in the next, so that something is
 	// done: in every other window, then.
 	gateEasy   = 10
+	gateFresh  = 100
 	gateIdle   = 10 * time.Millisecond
 	gateSure   = 16
 	gateWindow = 100 * time.Millisecond
@@ -66,10 +69,10 @@ type gate struct {
 	shedding atomic.Bool
 	last     atomic.Int64
 	// window is when it ends; seen is how many requests came in it, shed how many of them
-	// were refused, and slow how many waited longer than is easy. starved says that none
-	// was served in the last one.
-	window, seen, shed, slow atomic.Int64
-	starved                  atomic.Bool
+	// were refused, slow how many waited longer than is easy, and fresh how many found the
+	// server idle. starved says that none was served in the last one.
+	window, seen, shed, slow, fresh atomic.Int64
+	starved                         atomic.Bool
 	// sure is how many in a row were in time since nobody asked for a while. ended is when
 	// the last overload did, began when this one did, and again that it was for being wary.
 	sure, ended, began atomic.Int64
@@ -136,15 +139,12 @@ func (g *gate) standing(now int64, wait time.Duration) bool {
 // begin begins an overload, for being wary or not.
 func (g *gate) begin(now int64, wary bool) {
 	g.score.Store(0)
-	g.seen.Store(0)
-	g.shed.Store(0)
-	g.slow.Store(0)
 	g.starved.Store(false)
 	g.sure.Store(0)
 	g.began.Store(now)
 	g.again.Store(wary)
 	g.last.Store(now)
-	g.window.Store(now + int64(gateWindow))
+	g.begins(now, gateWindow)
 	g.shedding.Store(true)
 }
 
@@ -154,14 +154,19 @@ func (g *gate) chooses(now int64, wait time.Duration) bool {
 	if now > last {
 		g.last.Store(now)
 	}
-	if g.calm(easy, now-int64(wait)-last) {
+	g.turn(now)
+	if g.calm(now, easy, now-int64(wait)-last > int64(gateIdle)) {
 		g.end(now)
+	}
+	if !g.shedding.Load() {
 		return true
 	}
-	g.turn(now)
 	seen := g.seen.Add(1)
-	if !easy {
+	switch {
+	case !easy:
 		g.slow.Add(1)
+	case wait <= g.most/gateFresh:
+		g.fresh.Add(1)
 	}
 	if !short && (seen%gateSpare != 0 || !g.starved.Load()) {
 		g.shed.Add(1)
@@ -172,14 +177,29 @@ func (g *gate) chooses(now int64, wait time.Duration) bool {
 	return true
 }
 
-// calm counts a request that came so long after the last was looked at, and says whether
-// the overload is over.
-func (g *gate) calm(easy bool, after int64) bool {
-	if !easy {
+// calm counts a request, which nobody may have asked for gateIdle before, and says whether
+// the overload is over. After such a while the window begins anew, and is a short one: what
+// came before says nothing of what comes now.
+func (g *gate) calm(now int64, easy, idle bool) bool {
+	switch {
+	case !easy:
 		g.sure.Store(0)
 		return false
+	case idle:
+		g.begins(now, gateWindow/4)
+	case g.sure.Load() == 0:
+		return false
 	}
-	return (after > int64(gateIdle) || g.sure.Load() > 0) && g.sure.Add(1) >= gateSure
+	return g.sure.Add(1) >= gateSure
+}
+
+// begins begins a window.
+func (g *gate) begins(now int64, long time.Duration) {
+	g.seen.Store(0)
+	g.shed.Store(0)
+	g.slow.Store(0)
+	g.fresh.Store(0)
+	g.window.Store(now + int64(long))
 }
 
 // turn ends the window when it is time, and the overload with it when it is over.
@@ -188,9 +208,9 @@ func (g *gate) turn(now int64) {
 	if ahead(now, end) || !g.window.CompareAndSwap(end, now+int64(gateWindow)) {
 		return
 	}
-	seen, shed, slow := g.seen.Swap(0), g.shed.Swap(0), g.slow.Swap(0)
+	seen, shed, slow, fresh := g.seen.Swap(0), g.shed.Swap(0), g.slow.Swap(0), g.fresh.Swap(0)
 	g.starved.Store(shed == seen)
-	if slow*gateFew < seen {
+	if slow*gateFew < seen || fresh*2 > seen {
 		g.end(now)
 	}
 }

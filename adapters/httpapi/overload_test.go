@@ -362,6 +362,28 @@ func TestWhatIsHardlyLateKeepsNoOverloadGoing(t *testing.T) {
 	}
 }
 
+// Half of them find the server idle: it has time, and the others wait for something else.
+func TestPausesKeepNoOverloadGoing(t *testing.T) {
+	for fresh, status := range map[int]int{4: http.StatusServiceUnavailable, 6: http.StatusOK} { // of ten
+		s, wait, c := overloaded(t, 30*time.Millisecond)
+		s.clock.advance(100 * time.Millisecond)
+		c.ask(t, keepAlive(request{body: minimal})) // the window of the beginning ends
+		for i := range 90 {
+			s.clock.advance(time.Millisecond)
+			if wait.Store(int64(250 * time.Microsecond)); i%10 >= fresh {
+				wait.Store(int64(5 * time.Millisecond))
+			}
+			c.ask(t, keepAlive(request{body: minimal}))
+		}
+		s.clock.advance(100 * time.Millisecond)
+		wait.Store(int64(5 * time.Millisecond))
+		c.ask(t, keepAlive(request{body: minimal}))
+		if response, _ := c.ask(t, keepAlive(request{body: minimal})); response.StatusCode != status {
+			t.Errorf("after a window in which %d of 10 found it idle: %s, want %d", fresh, response.Status, status)
+		}
+	}
+}
+
 // An overload that is seen at once and over soon makes no next one be seen at once.
 func TestBeingWaryEnds(t *testing.T) {
 	s, wait, c := overloaded(t, 30*time.Millisecond)
