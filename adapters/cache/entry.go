@@ -2,6 +2,7 @@ package cache
 
 import (
 	"hash/maphash"
+	"unsafe"
 
 	"embedseal/adapters/internal/prefetch"
 	"embedseal/domain/apitoken"
@@ -59,7 +60,7 @@ const fewest = 64 // places
 
 func newEntries() entries { return entries{places: make([]place, fewest)} }
 
-// seed makes it unknown to all what ids share places.
+// seed is of this process: nobody knows which ids share a hash.
 var seed = maphash.MakeSeed()
 
 func hashOf(id group.ID) uint64 { return maphash.String(seed, string(id)) }
@@ -103,14 +104,21 @@ func (all *entries) put(id group.ID, e entry) {
 	}
 }
 
+// grow looks at no entry: all of them differ, so that each takes the next free place.
 func (all *entries) grow() {
-	before := all.places
-	all.places = make([]place, 2*len(before))
-	for _, p := range before {
-		if p.entry != nil {
-			*all.place(p.hash, p.entry.name()) = p
+	next := make([]place, 2*len(all.places))
+	mask := uint64(len(next) - 1)
+	for _, p := range all.places {
+		if p.entry == nil {
+			continue
 		}
+		at := p.hash
+		for next[at&mask].entry != nil {
+			at++
+		}
+		next[at&mask] = p
 	}
+	all.places = next
 }
 
 // each calls do with every entry, in no order.
@@ -122,31 +130,33 @@ func (all *entries) each(do func(*entry)) {
 	}
 }
 
-// What is read of each for a token, in bytes from its beginning, and the whole of what a
-// cipher keeps: an expanded AES key with the tables of GCM. Where it is less than that, the
-// rest is waited for when it is read.
+// What is read of each for a token, in bytes from its beginning: of a group all before its
+// name, of an API token all before the value it had before. What a cipher keeps is an
+// expanded AES key with the tables of GCM. Where it is less than that, the rest is waited
+// for when it is read.
 const (
-	ofEntry  = 320
-	ofToken  = 320
-	ofSealer = 256
+	ofEntry  = unsafe.Offsetof(entry{}.group) + unsafe.Offsetof(group.Group{}.Name)
+	ofToken  = unsafe.Offsetof(apitoken.Token{}.Previous)
+	ofSealer = unsafe.Sizeof(key.Sealer{}) + unsafe.Sizeof(any(nil)) // and what lies behind it
 	ofKept   = 768
 )
 
-// fetch brings near what is known of a group of that hash, and looks at nothing of it.
-// Where two have the same it may be the wrong one, which harms nobody.
-func (all *entries) fetch(hash uint64) {
+// expected is the place of a group of that hash, at none of which it looks: where two have
+// the same it may be the wrong one, which harms nobody. It is free where there is none.
+func (all *entries) expected(hash uint64) place {
 	for at := hash; ; at++ {
 		p := all.places[at&uint64(len(all.places)-1)]
-		if p.entry == nil {
-			return
-		}
-		if p.hash == hash {
-			prefetch.First(p.entry, ofEntry)
-			prefetch.First(p.token, ofToken)
-			prefetch.First(p.sealer, ofSealer)
-			return
+		if p.entry == nil || p.hash == hash {
+			return p
 		}
 	}
+}
+
+// fetch brings near what lies at a place.
+func (p place) fetch() {
+	prefetch.First(p.entry, ofEntry)
+	prefetch.First(p.token, ofToken)
+	prefetch.First(p.sealer, ofSealer)
 }
 
 // fetchRest brings near what lies behind what was fetched.
@@ -157,6 +167,7 @@ func (e *entry) fetchRest() {
 	}
 	if s := e.ring.Sealer(); s != nil {
 		prefetch.Behind(s.Made(), ofKept)
+		prefetch.Text(string(s.ID()))
 		if header, err := s.Header(); err == nil {
 			prefetch.Text(header)
 		}

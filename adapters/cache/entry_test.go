@@ -19,8 +19,10 @@ func TestTheTableFindsEveryGroupHoweverManyThereAre(t *testing.T) {
 			all.put(groupNo(i), entry{generation: uint64(i), writes: j})
 		}
 		if i%97 == 0 {
-			all.fetch(hashOf(groupNo(i)))
-			all.fetch(hashOf(groupNo(i + 1))) // nobody yet
+			all.expected(hashOf(groupNo(i))).fetch()
+			if p := all.expected(hashOf(groupNo(i + 1))); p != (place{}) { // nobody yet
+				t.Fatalf("%+v is expected of the next group", p)
+			}
 			if e := all.find(groupNo(i + 1)); e != &nobody {
 				t.Fatalf("the next group is known before it is put: %+v", e)
 			}
@@ -67,12 +69,14 @@ func TestGroupsOfOneHashAreToldApart(t *testing.T) {
 			*p = place{hash: hash, entry: e}
 			all.used++
 		}
-		all.fetch(hash)
 		for _, again := range []bool{false, true} {
 			for i, id := range ids {
 				if e := all.place(hash, id).entry; e == nil || e.generation != uint64(i) {
 					t.Errorf("hash %d, grown %t: %q is found as %+v", hash, again, id, e)
 				}
+			}
+			if p := all.expected(hash); p.entry == nil || p.hash != hash {
+				t.Errorf("hash %d, grown %t: %+v is expected", hash, again, p)
 			}
 			if e := all.place(hash, "other").entry; e != nil {
 				t.Errorf("hash %d: another is known as %q", hash, e.name())
@@ -96,7 +100,9 @@ func TestAPlaceNamesWhatItsEntryHas(t *testing.T) {
 		if p.sealer != e.ring.Sealer() || (p.token != nil) != (len(e.group.Tokens) > 0) || p.token != nil && p.token != &tokens[0] {
 			t.Errorf("the token %p and the sealer %p stand beside %d tokens and the sealer %p", p.token, p.sealer, len(e.group.Tokens), e.ring.Sealer())
 		}
-		all.fetch(hashOf("acme"))
+		if expected := all.expected(hashOf("acme")); expected != *p {
+			t.Errorf("%+v is expected, want %+v", expected, *p)
+		}
 		all.find("acme").fetchRest()
 	}
 }

@@ -98,11 +98,12 @@ func (l *Local) Knows(id group.ID) bool {
 	return l.look(id).view() != nil
 }
 
-// Expect implements ports.Expecter.
+// Expect implements ports.Expecter. While somebody writes nothing is fetched.
 func (l *Local) Expect(id group.ID) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	l.entries.fetch(hashOf(id))
+	if l.mu.TryRLock() {
+		defer l.mu.RUnlock()
+		l.entries.expected(hashOf(id)).fetch()
+	}
 }
 
 // Groups implements ports.GroupStore.

@@ -27,19 +27,23 @@ const (
 	gateShort = 20
 	// It is over when nobody asked for gateIdle and the next gateSure waited no longer than
 	// 1/gateEasy of it, since others may lie unread before the first; or after a window in
-	// which fewer than one in gateFew waited longer than that, or in which half found the
-	// server idle: they waited no longer than 1/gateFresh of it. Who is refused for little
-	// keeps no overload going, nor do pauses of a process that has time otherwise. After a
-	// window in which none was served, because refusing alone
-	// takes up the processor, one in gateSpare is served in the next, so that something is
-	// done: in every other window, then.
+	// which fewer than one in gateFew waited longer than that, or in which more than half
+	// found the server idle: they waited no longer than 1/gateFresh of it. Who is refused
+	// for little keeps no overload going, nor do pauses of a process that has time otherwise.
+	// After gateIdle the window is a short one.
+	//
+	// After a window in which none was served, because refusing alone takes up the processor,
+	// one in gateSpare is served in the next, so that something is done: in every other
+	// window, then.
 	gateEasy   = 10
 	gateFresh  = 100
 	gateIdle   = 10 * time.Millisecond
 	gateSure   = 16
 	gateWindow = 100 * time.Millisecond
-	gateFew    = 8
-	gateSpare  = 64
+	// gateShortWindow is a fourth of it.
+	gateShortWindow = gateWindow / 4
+	gateFew         = 8
+	gateSpare       = 64
 	// For gateWary after its end the next begins with gateScore late requests: a pause of
 	// the process looks like the end of an overload, and what is served before the next is
 	// seen is served late. One that began so and was over sooner makes nobody wary again.
@@ -178,17 +182,18 @@ func (g *gate) chooses(now int64, wait time.Duration) bool {
 }
 
 // calm counts a request, which nobody may have asked for gateIdle before, and says whether
-// the overload is over. After such a while the window begins anew, and is a short one: what
-// came before says nothing of what comes now.
+// the overload is over. With the first of a row the window begins anew, and is a short one:
+// what came before says little of what comes now.
 func (g *gate) calm(now int64, easy, idle bool) bool {
 	switch {
 	case !easy:
 		g.sure.Store(0)
 		return false
-	case idle:
-		g.begins(now, gateWindow/4)
-	case g.sure.Load() == 0:
+	case g.sure.Load() > 0:
+	case !idle:
 		return false
+	default:
+		g.begins(now, gateShortWindow)
 	}
 	return g.sure.Add(1) >= gateSure
 }

@@ -24,7 +24,7 @@ type Sealer struct {
 
 // What [Sealer.kept] says.
 const (
-	nothing uint32 = iota
+	keepsNothing uint32 = iota
 	beingKept
 	isKept
 )
@@ -77,7 +77,7 @@ func (s *Sealer) Made() any {
 // itself does here: with the ring, and those that were made of it by adding keys. It is
 // safe for concurrent use.
 func (s *Sealer) Keep(made any) {
-	if s.kept.CompareAndSwap(nothing, beingKept) {
+	if s.kept.CompareAndSwap(keepsNothing, beingKept) {
 		*s.made = made
 		s.kept.Store(isKept)
 	}

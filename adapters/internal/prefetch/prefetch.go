@@ -29,7 +29,16 @@ func Behind(v any, bytes uintptr) {
 }
 
 func fetch(p unsafe.Pointer, bytes uintptr) {
-	if p != nil && bytes > 0 {
-		lines(p, (bytes+line-1)/line)
+	if n := linesOf(uintptr(p), bytes); p != nil && n > 0 {
+		lines(p, n)
 	}
+}
+
+// linesOf is how many lines hold so many bytes from an address on, which need not be where
+// a line begins.
+func linesOf(address, bytes uintptr) uintptr {
+	if bytes == 0 {
+		return 0
+	}
+	return (address%line + bytes + line - 1) / line
 }
