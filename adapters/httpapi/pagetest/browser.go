@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -96,11 +97,15 @@ func (b *Browser) Do(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
 // Ask is what an expression of JavaScript comes to.
 func Ask[T any](t *testing.T, b *Browser, expression string) T {
 	t.Helper()
-	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	v, err := ask[T](b, expression)
 	if err != nil {
 		t.Fatalf("%s: %v", expression, err)
 	}
 	return v
+}
+
+func ask[T any](b *Browser, expression string) (T, error) {
+	return chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise)) //nolint:wrapcheck // both callers say what was asked
 }
 
 // Tell runs JavaScript.
@@ -109,11 +114,16 @@ func (b *Browser) Tell(t *testing.T, script string) {
 	Ask[chromedp.Void](t, b, script)
 }
 
-// Await waits until an expression is true.
+// Await waits until an expression is true. A page that is left while it is asked has no
+// answer, and the next one is asked.
 func (b *Browser) Await(t *testing.T, expression string) {
 	t.Helper()
 	for range 600 {
-		if Ask[bool](t, b, expression) {
+		yes, err := ask[bool](b, expression)
+		if err != nil && !strings.Contains(err.Error(), "Inspected target navigated or closed") {
+			t.Fatalf("%s: %v", expression, err)
+		}
+		if yes && err == nil {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
