@@ -105,7 +105,7 @@ func Ask[T any](t *testing.T, b *Browser, expression string) T {
 }
 
 func ask[T any](b *Browser, expression string) (T, error) {
-	return chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise)) //nolint:wrapcheck // both callers say what was asked
+	return chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
 // Tell runs JavaScript.
