@@ -303,7 +303,7 @@ func spoilEach(t *testing.T, share int) {
 					wg.Go(func() {
 						defer func() { <-slots }()
 						r := s.round(t, at, op, spoiled{fault: f, at: n, onwards: onwards})
-						for again := 0; again < 2 && !r.hit; again++ { // a machine that is busy can run out of time before it
+						for again := 0; again < 9 && !r.hit; again++ { // a machine that is busy can run out of time before it
 							r = s.round(t, at, op, spoiled{fault: f, at: n, onwards: onwards})
 						}
 						what := fmt.Sprintf("%s: request %d of %d, onwards %t: %s", op.name, n, good.seen, onwards, name)
