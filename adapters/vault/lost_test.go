@@ -180,10 +180,10 @@ type spoiler struct {
 }
 
 type spoiled struct {
-	fault     vaultfake.Fault
-	at, seen  int
-	onwards   bool
-	hit, idle bool
+	fault    vaultfake.Fault
+	at, seen int
+	onwards  bool
+	hit      bool
 }
 
 func (s *spoiler) ask(r *http.Request) *vaultfake.Fault {
@@ -193,7 +193,7 @@ func (s *spoiler) ask(r *http.Request) *vaultfake.Fault {
 		return &vaultfake.Fault{Skip: true, Status: 307, Location: r.URL.Path}
 	}
 	for prefix, rule := range s.rules {
-		if rule.idle || !strings.Contains(r.URL.Path, "/"+prefix+"/") {
+		if !strings.Contains(r.URL.Path, "/"+prefix+"/") {
 			continue
 		}
 		rule.seen++
@@ -218,7 +218,7 @@ func (s *spoiler) end(prefix string) (seen int, hit bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	rule := s.rules[prefix]
-	rule.idle = true
+	delete(s.rules, prefix)
 	return rule.seen, rule.hit
 }
 
@@ -234,7 +234,7 @@ type round struct {
 func (s *spoiler) round(t *testing.T, at *site, op operation, rule spoiled) round {
 	t.Helper()
 	cfg := at.tokenConfig()
-	clean := mustOpen(t, cfg)
+	clean := mustOpen(t, patient(cfg))
 	asRoot := openedOver(clean, cfg.Prefix)
 	op.prepare(t, asRoot)
 	cfg.TryTimeout, cfg.CallTimeout = tryTimeout, writeTimeout
@@ -289,19 +289,31 @@ func spoilEach(t *testing.T, share int) {
 	fake.Intercept(s.ask)
 	slots := make(chan struct{}, 24)
 	var wg sync.WaitGroup
+	defer wg.Wait()
 	cases := 0
 	var tally counts
 	for _, op := range operations() {
+		wg.Wait() // what is undisturbed has the machine to itself
 		good := s.undisturbed(t, at, op)
+		weight := 1
+		if op.costly {
+			weight = cap(slots) / 4
+		}
 		for name, f := range faults(fake.URL()) {
 			for n := 1; n <= good.seen; n++ { // each request of the operation
 				for _, onwards := range []bool{false, true} {
 					if cases++; (onwards || op.costly) && cases/2%share != 0 {
 						continue
 					}
-					slots <- struct{}{}
+					for range weight {
+						slots <- struct{}{}
+					}
 					wg.Go(func() {
-						defer func() { <-slots }()
+						defer func() {
+							for range weight {
+								<-slots
+							}
+						}()
 						r := s.round(t, at, op, spoiled{fault: f, at: n, onwards: onwards})
 						for again := 0; again < 9 && !r.hit; again++ { // a machine that is busy can run out of time before it
 							r = s.round(t, at, op, spoiled{fault: f, at: n, onwards: onwards})
