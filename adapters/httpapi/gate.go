@@ -30,7 +30,8 @@ const (
 	// which fewer than one in gateFew waited longer than that, or in which more than half
 	// found the server idle: they waited no longer than 1/gateFresh of it. Who is refused
 	// for little keeps no overload going, nor do pauses of a process that has time otherwise.
-	// After gateIdle the window is a short one.
+	// After gateIdle the window is a short one. With fewer connections than gateCrowd it is
+	// over in any case.
 	//
 	// After a window in which none was served, because refusing alone takes up the processor,
 	// one in gateSpare is served in the next, so that something is done: in every other
@@ -95,6 +96,14 @@ func newGate(most time.Duration, clock ports.Clock) *gate {
 
 // crowded says whether there are callers enough for an overload.
 func (g *gate) crowded() bool { return g.open.Load() >= gateCrowd }
+
+// left counts a connection that is closed. An overload ends with the crowd that made it:
+// those who come after it need not be told from it by how long they wait.
+func (g *gate) left() {
+	if g.open.Add(-1) < gateCrowd && g.shedding.Load() {
+		g.end(g.clock.Now().UnixNano())
+	}
+}
 
 // asks says whether it matters how long a request waited, the nth of its connection.
 func (g *gate) asks(nth uint64) bool {

@@ -87,3 +87,26 @@ func TestAShortWindowEndsNoOverloadInWhichMostWait(t *testing.T) {
 		}
 	}
 }
+
+// Those who come when the crowd has gone are asked nothing of what it left.
+func TestAnOverloadEndsWithItsCrowd(t *testing.T) {
+	g, clock := shedding(t)
+	g.open.Add(1)
+	g.left()
+	if !g.shedding.Load() {
+		t.Fatal("it is over while there is a crowd still")
+	}
+	g.left()
+	if g.shedding.Load() {
+		t.Fatal("it goes on without a crowd")
+	}
+	g.open.Store(gateCrowd)
+	if !g.admits(gateSample, func(int64) (time.Duration, bool) { return g.most / 2, true }) {
+		t.Error("one of another crowd is refused that is not late")
+	}
+	for i := 0; !g.shedding.Load(); i++ { // it is wary still
+		if ask(g, clock, time.Millisecond, 50*time.Millisecond); i > gateScore {
+			t.Fatal("another overload is seen no sooner than the first")
+		}
+	}
+}

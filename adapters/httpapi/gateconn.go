@@ -83,7 +83,7 @@ func (c *gateConn) sinceArrival(now int64) (time.Duration, bool) {
 // Close implements [net.Conn].
 func (c *gateConn) Close() error {
 	if !c.closed.Swap(true) {
-		c.gate.open.Add(-1)
+		c.gate.left()
 	}
 	return c.Conn.Close() //nolint:wrapcheck // net/http looks at it
 }
