@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,7 +44,7 @@ func (b *bench) overload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	anew, err := b.anew(ctx, p, most.PerSecond/4)
+	seconds, anew, err := b.anew(ctx, p, most.PerSecond/4)
 	if err != nil {
 		return err
 	}
@@ -57,24 +61,25 @@ func (b *bench) overload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	then := p.resident()
 	stayed, err := b.staying(ctx, p, most.PerSecond)
 	if err != nil {
 		return err
 	}
 	shedIn := flooded.RefusedIn.At(.99)
 	b.keep("overload", map[string]any{
-		"held_by": half.how, "most": most, "few": few, "calm": calm, "flood": flood, "after": after, "stayed": stayed, "codes": flooded.Codes,
-		"unadvised": flooded.Unadvised, "refused_p99_us": shedIn.Microseconds(), "resident_mb": []float64{before, *peak, p.resident()},
+		"held_by": half.how, "most": most, "few": few, "calm": calm, "flood": flood, "after": after, "anew": seconds, "stayed": stayed, "codes": flooded.Codes,
+		"unadvised": flooded.Unadvised, "refused_p99_us": shedIn.Microseconds(), "resident_mb": []float64{before, *peak, then},
 	})
 	b.say("sustains %.0f/s of %d callers (%.0f/s of %d)", most.PerSecond, crowd, few.PerSecond, connections)
 	b.say("calm (a quarter of it): %s", calm.waits())
 	b.say("offered %.0f/s for %g s: %.0f/s accepted; %s", flood.Offered, b.overloadSeconds, flood.PerSecond, flood.waits())
 	b.say("%d refused %v in p99 %s; %d failed %s; %d never sent", flood.Refused, flooded.Codes, shedIn.Round(time.Microsecond), flood.Failed, flood.Error, flood.Unsent)
 	b.say("the second after: %.0f/s of %.0f, %d refused; %s", after.PerSecond, after.Offered, after.Refused, after.waits())
-	b.say("calm seconds that begin with new callers, as it does: p99 %s", anew.At(.99).Round(time.Microsecond))
-	b.say("the second after %s of it, where the crowd stays: %.0f/s of %.0f, %d refused; %s",
-		short, stayed.PerSecond, stayed.Offered, stayed.Refused, stayed.waits())
-	b.say("memory %.1f, at most %.1f, then %.1f MB", before, *peak, p.resident())
+	b.say("a calm second that begins with new callers, as it does: p99 %.0f µs, the median of five", anew)
+	b.say("the second after %s of it, where a crowd stays: %.0f/s of %.0f, %d refused; %s",
+		stayingFlood, stayed.PerSecond, stayed.Offered, stayed.Refused, stayed.waits())
+	b.say("memory %.1f, at most %.1f, then %.1f MB", before, *peak, then)
 
 	t := &b.table
 	share := flood.PerSecond / most.PerSecond
@@ -85,46 +90,82 @@ func (b *bench) overload(ctx context.Context) error {
 	slower, asDue := p99(&flooded.ServedIn, &calmly.ServedIn), p99(&flooded.AcceptedIn, &calmly.AcceptedIn)
 	t.add("overload: p99 of the accepted / p99 when calm", "< 5", fmt.Sprintf("%.2f; %.2f from when they were due", slower, asDue), slower < 5)
 	t.add("overload: memory at most / before", "does not grow (< 2)", fmt.Sprintf("%.2f (%.1f MB)", *peak/before, *peak), *peak < 2*before)
-	recovered := p99(&afterwards.ServedIn, anew)
-	t.add("overload: the second after, p99 / p99 of calm ones", "at once (< 2, none refused)",
+	recovered := after.ServedP99 / anew
+	t.add("overload: the second after, p99 / p99 of a calm one", "at once (< 2, none refused)",
 		fmt.Sprintf("%.2f; %d refused; %.2f of the calm p99", recovered, after.Refused, p99(&afterwards.ServedIn, &calmly.ServedIn)),
 		recovered < 2 && after.Refused+after.Failed == 0)
 	return nil
 }
 
-// anew asks for five seconds that begin with new connections, as the second after an
-// overload does: what those cost would be a tenth as much of ten seconds.
-func (b *bench) anew(ctx context.Context, p *peer, rate float64) (*httpload.Histogram, error) {
-	var all httpload.Histogram
+// anew asks for five calm seconds that begin with new connections, as the second after an
+// overload does, so that what those cost weighs as much in both. It returns the median of
+// their p99s as well, in microseconds.
+func (b *bench) anew(ctx context.Context, p *peer, rate float64) (seconds []turn, p99 float64, err error) {
+	var all []float64
 	for range 5 {
-		_, r, err := b.ask(ctx, p, httpload.Config{Connections: crowd, Rate: rate, Duration: time.Second})
+		second, _, err := b.ask(ctx, p, httpload.Config{Connections: crowd, Rate: rate, Duration: time.Second})
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		all.Add(&r.ServedIn)
+		seconds = append(seconds, second)
+		all = append(all, second.ServedP99)
 	}
-	return &all, nil
+	slices.Sort(all)
+	return seconds, all[len(all)/2], nil
 }
 
-// short is how long an overload takes whose crowd stays.
-const short = 5 * time.Second
+// stayingFlood is how long an overload takes in which a crowd stays.
+const stayingFlood = 5 * time.Second
 
-// staying is the second after an overload whose callers keep their connections: the
-// server has nothing then but how long requests wait to tell it that it is over.
-func (b *bench) staying(ctx context.Context, p *peer, most float64) (turn, error) {
-	var dialer net.Dialer
+// staying is the second after an overload beside which others keep as many connections:
+// the server is not told by their end that it is over. Each of those asks once before, since
+// one that never asks is closed soon.
+func (b *bench) staying(ctx context.Context, p *peer, sustained float64) (turn, error) {
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	var others []net.Conn
+	defer func() {
+		for _, conn := range others {
+			_ = conn.Close()
+		}
+	}()
 	for range crowd {
 		conn, err := dialer.DialContext(ctx, "tcp", p.address)
 		if err != nil {
-			return turn{}, err
+			return turn{}, fmt.Errorf("one of those that stay: %w", err)
 		}
-		defer func() { _ = conn.Close() }()
+		others = append(others, conn)
+		if err := once(conn, p.request); err != nil {
+			return turn{}, fmt.Errorf("one of those that stay: %w", err)
+		}
 	}
-	if _, _, err := b.ask(ctx, p, httpload.Config{Connections: crowd, Rate: 2 * most, Duration: short}); err != nil {
+	if _, _, err := b.ask(ctx, p, httpload.Config{Connections: crowd, Rate: 2 * sustained, Duration: stayingFlood}); err != nil {
 		return turn{}, err
 	}
-	stayed, _, err := b.ask(ctx, p, httpload.Config{Connections: crowd, Rate: most / 4, Duration: time.Second})
-	return stayed, err
+	stayed, _, err := b.ask(ctx, p, httpload.Config{Connections: crowd, Rate: sustained / 4, Duration: time.Second})
+	if err != nil {
+		return turn{}, err
+	}
+	for _, conn := range others {
+		if err := once(conn, p.request); err != nil {
+			return turn{}, fmt.Errorf("one of those that stay has not: %w", err)
+		}
+	}
+	return stayed, nil
+}
+
+// once asks on a connection, which is kept.
+func once(conn net.Conn, request []byte) error {
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := conn.Write(request); err != nil {
+		return err
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	_, err = io.Copy(io.Discard, response.Body)
+	return err
 }
 
 // waits says how long those that were accepted took.

@@ -30,8 +30,8 @@ const (
 	// which fewer than one in gateFew waited longer than that, or in which more than half
 	// found the server idle: they waited no longer than 1/gateFresh of it. Who is refused
 	// for little keeps no overload going, nor do pauses of a process that has time otherwise.
-	// After gateIdle the window is a short one. With fewer connections than gateCrowd it is
-	// over in any case.
+	// After gateIdle the window is a short one. With fewer connections than half of gateCrowd
+	// it is over in any case: with one fewer, callers that come and go would end it each time.
 	//
 	// After a window in which none was served, because refusing alone takes up the processor,
 	// one in gateSpare is served in the next, so that something is done: in every other
@@ -97,10 +97,16 @@ func newGate(most time.Duration, clock ports.Clock) *gate {
 // crowded says whether there are callers enough for an overload.
 func (g *gate) crowded() bool { return g.open.Load() >= gateCrowd }
 
-// left counts a connection that is closed. An overload ends with the crowd that made it:
-// those who come after it need not be told from it by how long they wait.
+// left counts a connection that is closed. An overload ends with its crowd, so that
+// another crowd is not judged by it.
 func (g *gate) left() {
-	if g.open.Add(-1) < gateCrowd && g.shedding.Load() {
+	g.open.Add(-1)
+	g.disperse()
+}
+
+// disperse ends an overload whose crowd has gone.
+func (g *gate) disperse() {
+	if g.shedding.Load() && g.open.Load() < gateCrowd/2 {
 		g.end(g.clock.Now().UnixNano())
 	}
 }
@@ -159,6 +165,7 @@ func (g *gate) begin(now int64, wary bool) {
 	g.last.Store(now)
 	g.begins(now, gateWindow)
 	g.shedding.Store(true)
+	g.disperse() // it may have gone meanwhile
 }
 
 // chooses says whether a request is served in overload.

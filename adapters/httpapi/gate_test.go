@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"net"
 	"testing"
 	"time"
 )
@@ -88,13 +89,14 @@ func TestAShortWindowEndsNoOverloadInWhichMostWait(t *testing.T) {
 	}
 }
 
-// Those who come when the crowd has gone are asked nothing of what it left.
+// Another crowd is not judged by the overload of one that has gone.
 func TestAnOverloadEndsWithItsCrowd(t *testing.T) {
 	g, clock := shedding(t)
-	g.open.Add(1)
-	g.left()
+	for range gateCrowd / 2 {
+		g.left()
+	}
 	if !g.shedding.Load() {
-		t.Fatal("it is over while there is a crowd still")
+		t.Fatal("it is over while half of the crowd is there")
 	}
 	g.left()
 	if g.shedding.Load() {
@@ -108,5 +110,54 @@ func TestAnOverloadEndsWithItsCrowd(t *testing.T) {
 		if ask(g, clock, time.Millisecond, 50*time.Millisecond); i > gateScore {
 			t.Fatal("another overload is seen no sooner than the first")
 		}
+	}
+}
+
+// Callers who come and go, so that there is no crowd for a moment, end none.
+func TestAnOverloadOutlivesAMomentWithoutACrowd(t *testing.T) {
+	g, clock := shedding(t)
+	served := 0
+	for range 1000 {
+		g.left()
+		g.open.Add(1)
+		clock.now = clock.now.Add(5 * time.Millisecond)
+		if g.admits(gateSample, func(int64) (time.Duration, bool) { return 20 * time.Millisecond, true }) {
+			served++
+		}
+	}
+	if served > 1000/gateSpare {
+		t.Errorf("%d of 1000 that waited too long are served", served)
+	}
+}
+
+// What leaves while there is no overload makes nobody wary, and a crowd that leaves at the
+// moment in which one begins ends it.
+func TestACrowdThatLeaves(t *testing.T) {
+	g, clock := shedding(t)
+	g.open.Store(0)
+	g.disperse()
+	ended := g.ended.Load()
+	clock.now = clock.now.Add(2 * gateWary)
+	g.open.Store(gateCrowd / 2)
+	if g.left(); g.ended.Load() != ended {
+		t.Error("an overload ended that was over")
+	}
+	if g.begin(clock.now.UnixNano(), false); g.shedding.Load() {
+		t.Error("one began whose crowd had gone")
+	}
+}
+
+// net/http may close a connection more than once.
+func TestAConnectionThatIsClosedTwiceIsCountedOnce(t *testing.T) {
+	g := newGate(time.Millisecond, &hand{})
+	g.open.Store(2)
+	near, far := net.Pipe()
+	defer func() { _ = far.Close() }()
+	c := &gateConn{Conn: near, gate: g}
+	for range 2 {
+		_ = c.Close()
+	}
+	if open := g.open.Load(); open != 1 {
+		t.Errorf("%d are open, want 1", open)
 	}
 }

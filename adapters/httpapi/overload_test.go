@@ -229,6 +229,14 @@ func TestAFewAreNoOverloadHoweverLateTheyAre(t *testing.T) {
 		}
 	}
 	served("the others left")
+	wait.Store(int64(12 * time.Millisecond)) // not late, but refused in overload
+	for range httpapi.Crowd {
+		s.dial(t)
+	}
+	for s.server.Open() <= httpapi.Crowd {
+		time.Sleep(time.Millisecond)
+	}
+	served("another crowd came")
 }
 
 func TestABurstAndAPauseAreNoOverload(t *testing.T) {

@@ -289,14 +289,13 @@ func spoilEach(t *testing.T, share int) {
 	fake.Intercept(s.ask)
 	slots := make(chan struct{}, 24)
 	var wg sync.WaitGroup
-	defer wg.Wait()
 	cases := 0
 	var tally counts
 	for _, op := range operations() {
-		wg.Wait() // what is undisturbed has the machine to itself
+		wg.Wait() // no other round disturbs what is undisturbed
 		good := s.undisturbed(t, at, op)
 		weight := 1
-		if op.costly {
+		if op.costly { // a round of it takes so much of the processor that others run out of time
 			weight = cap(slots) / 4
 		}
 		for name, f := range faults(fake.URL()) {
