@@ -28,12 +28,15 @@ type turn struct {
 	Error                         string  `json:"error,omitempty"`
 }
 
+// dial opens a connection to the server.
+func (p *peer) dial(ctx context.Context) (net.Conn, error) {
+	return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", p.address)
+}
+
 // ask measures one side once.
 func (b *bench) ask(ctx context.Context, p *peer, cfg httpload.Config) (turn, httpload.Result, error) {
 	cfg.Request = p.request
-	cfg.Dial = func(ctx context.Context) (net.Conn, error) {
-		return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", p.address)
-	}
+	cfg.Dial = p.dial
 	before := p.cpu()
 	r, err := httpload.Run(ctx, cfg)
 	if err != nil {

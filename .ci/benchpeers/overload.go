@@ -121,7 +121,6 @@ const stayingFlood = 5 * time.Second
 // the server is not told by their end that it is over. Each of those asks once before, since
 // one that never asks is closed soon.
 func (b *bench) staying(ctx context.Context, p *peer, sustained float64) (turn, error) {
-	dialer := net.Dialer{Timeout: 5 * time.Second}
 	var others []net.Conn
 	defer func() {
 		for _, conn := range others {
@@ -129,7 +128,7 @@ func (b *bench) staying(ctx context.Context, p *peer, sustained float64) (turn, 
 		}
 	}()
 	for range crowd {
-		conn, err := dialer.DialContext(ctx, "tcp", p.address)
+		conn, err := p.dial(ctx)
 		if err != nil {
 			return turn{}, fmt.Errorf("one of those that stay: %w", err)
 		}

@@ -213,29 +213,27 @@ func TestAFewAreNoOverloadHoweverLateTheyAre(t *testing.T) {
 			}
 		}
 	}
+	counted := func(want int) { // the server is told in its own time
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); s.server.Open() != want; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d connections are counted, want %d", s.server.Open(), want)
+			}
+		}
+	}
 	served("one connection is missing to a crowd")
 	others = append(others, s.dial(t))
 	overload(t, s, c)
 	for _, conn := range others {
 		_ = conn.Close()
 	}
-	// The server is told of that in its own time.
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		if s.server.Open() == 1 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d connections are counted, want 1", s.server.Open())
-		}
-	}
+	counted(1)
 	served("the others left")
 	wait.Store(int64(12 * time.Millisecond)) // not late, but refused in overload
 	for range httpapi.Crowd {
 		s.dial(t)
 	}
-	for s.server.Open() <= httpapi.Crowd {
-		time.Sleep(time.Millisecond)
-	}
+	counted(httpapi.Crowd + 1)
 	served("another crowd came")
 }
 
